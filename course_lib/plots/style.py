@@ -85,7 +85,8 @@ def use_style():
     families = ["DejaVu Sans"] + ([cjk_font()] if cjk_font() else [])
     plt.rcParams.update({
         "figure.figsize": (8, 4), "figure.dpi": 80, "savefig.dpi": 80, "savefig.bbox": "tight",
-        "axes.titlelocation": "left", "figure.facecolor": "white", "figure.constrained_layout.use": True,
+        "figure.facecolor": "white", "figure.constrained_layout.use": True,
+        "axes.titlelocation": "left",
         "font.family": families, "font.size": 13, "axes.titlesize": 14, "axes.labelsize": 13,
         "xtick.labelsize": 12, "ytick.labelsize": 12, "legend.fontsize": 12,
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
