@@ -285,12 +285,18 @@ def test_without_dropout_training_equals_evaluation():
     torch.testing.assert_close(encoder.train()(x).hidden_states[-1], evaluated, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("which", ["dropout", "attention_dropout"])
-def test_each_dropout_is_in_its_place(which):
-    silent = CONFIG.replace(dropout=0.0, attention_dropout=0.0)
-    layer = built(EncoderLayer, silent.replace(**{which: 0.5})).train()
-    x = hidden()
-    torch.manual_seed(0)
-    out, weights = layer(x, need_weights=True)
-    assert not torch.allclose(out, layer(x)[0], atol=1e-3)
+@pytest.mark.parametrize("silenced", ["attention", "feed_forward"])
+def test_dropout_stands_behind_each_half_of_the_layer(silenced):
+    """With one half of the layer silenced, the dropout behind the other still shows."""
+    layer = built(EncoderLayer, CONFIG.replace(dropout=0.5, attention_dropout=0.0)).train()
+    last = {"attention": layer.attention.output, "feed_forward": layer.feed_forward.contract}
+    for parameter in last[silenced].parameters():
+        nn.init.zeros_(parameter)
+    assert not torch.allclose(layer(hidden())[0], layer(hidden())[0], atol=1e-3)
+
+
+def test_dropout_of_the_attention_weights():
+    layer = built(EncoderLayer, CONFIG.replace(dropout=0.0, attention_dropout=0.5)).train()
+    out, weights = layer(hidden(), need_weights=True)
+    assert not torch.allclose(out, layer(hidden())[0], atol=1e-3)
     torch.testing.assert_close(weights.sum(-1), torch.ones(B, H, T))  # reported before dropping
