@@ -1,0 +1,113 @@
+"""The words of tinyworld, the generated language: what its people are called and what they do.
+
+Nothing here is random and nothing is learned. `tinyworld_grammar` puts these words into
+documents. About 350 word types in all, each of them one token of `tinyworld.tokenizer()`.
+"""
+
+from dataclasses import dataclass
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+COLORS = ("red", "blue", "green", "yellow", "white", "black", "purple", "golden")
+
+# People. A name decides the pronoun, and nothing else does.
+WOMEN = ("Anna", "Clara", "Elena", "Greta", "Helen", "Irene", "Julia", "Laura", "Maria", "Nora",
+         "Rosa", "Sofia")
+MEN = ("Adam", "Boris", "David", "Felix", "Hugo", "Ivan", "Karl", "Leo", "Martin", "Oscar",
+       "Paul", "Simon")
+SURNAMES = ("Berg", "Cole", "Fisher", "Hall", "Lane", "Moss", "Novak", "Reed", "Stone", "Wolf")
+
+# Each of these may be a person, a town or a firm. Only the words to its right tell which.
+AMBIGUOUS_WOMEN = ("Chelsea", "Florence", "Madison", "Victoria")
+AMBIGUOUS_MEN = ("Austin", "Jordan", "Lincoln", "Morgan")
+AMBIGUOUS = AMBIGUOUS_WOMEN + AMBIGUOUS_MEN
+
+TOWNS = ("Ashford", "Brookfield", "Kilmore", "Linden", "Marlow", "Redwater", "Sandvik", "Tarn",
+         "Westbury", "Yarrow")
+TOWN_PREFIXES = ("Lake", "North", "Port")  # "Port Marlow": a place name of two words
+FIRM_KINDS = ("Bank", "Foods", "Motors", "Press")  # "Berg Motors": a surname begins a firm's name
+
+PRONOUNS = {"woman": "she", "man": "he", "group": "they"}
+AUXILIARIES = {"present": ("is", "are"), "past": ("was", "were")}  # (singular, plural)
+
+MOVING = ("bringing", "carrying", "moving", "taking")
+FIRM_VERBS = ("hiring", "insuring", "paying", "training")
+TOWN_VERBS = ("awaiting", "expecting", "facing", "fearing")
+WEATHER = ("fog", "rain", "snow", "storms")
+
+OPINION_VERBS = {"praise": ("admiring", "enjoying", "praising", "recommending"),
+                 "blame": ("blaming", "cursing", "hating", "regretting")}
+ADVERBS = {"praise": ("gladly", "happily", "proudly"), "blame": ("angrily", "grimly", "sadly")}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What one topic talks about."""
+
+    workers: str                 # a plural subject: "they"
+    places: tuple[str, ...]
+    singular: tuple[str, ...]    # objects that take "is"
+    plural: tuple[str, ...]      # objects that take "are"
+    verbs: tuple[str, ...]
+    praise: tuple[str, ...]      # adjectives that praise here
+    blame: tuple[str, ...]       # adjectives that blame here
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        return self.singular + self.plural
+
+
+def _topic(workers, places, singular, plural, verbs, praise, blame) -> Topic:
+    return Topic(workers, *(tuple(words.split())
+                            for words in (places, singular, plural, verbs, praise, blame)))
+
+
+TOPICS = {
+    "garden": _topic("gardeners", "greenhouse meadow orchard pond shed",
+                     "hedge lemon rose tree", "apples carrots seeds tulips",
+                     "growing picking planting sorting trimming watering",
+                     "blooming fragrant ripe", "rotten withered wormy"),
+    "kitchen": _topic("cooks", "bakery cellar kitchen pantry tavern",
+                      "bread cake soup stew", "cookies dumplings noodles pancakes",
+                      "cooking decorating heating salting serving tasting",
+                      "delicious fresh tasty", "burnt sour stale"),
+    "harbor": _topic("sailors", "beach boathouse dock lighthouse pier",
+                     "anchor boat net sail", "crates oars ropes shells",
+                     "drying dragging mending tying washing weighing",
+                     "gleaming seaworthy sturdy", "leaky rusty torn"),
+    "music": _topic("musicians", "chapel hall stage studio theater",
+                    "drum flute piano violin", "banjos bells guitars trumpets",
+                    "borrowing hearing playing recording teaching tuning",
+                    "graceful melodic tuneful", "deafening noisy shrill"),
+    "school": _topic("teachers", "classroom corridor gallery library museum",
+                     "book folder map notebook", "letters pencils posters puzzles",
+                     "copying drawing explaining labeling reading studying",
+                     "clear clever lively", "boring confusing dusty"),
+    "sport": _topic("runners", "court gym pool stadium track",
+                    "ball bicycle racket trophy", "gloves medals skates skis",
+                    "collecting lending polishing testing throwing winning",
+                    "fast light springy", "clumsy cracked slow"),
+    "workshop": _topic("carpenters", "attic barn forge garage mill",
+                       "clock engine ladder lamp", "chairs pipes tools wheels",
+                       "building cleaning fixing hammering oiling sanding",
+                       "handy precise solid", "broken crooked wobbly"),
+    "clothes": _topic("tailors", "boutique fair market shop tent",
+                      "coat dress hat scarf", "boots ribbons shirts socks",
+                      "buying folding ironing selling sewing wearing",
+                      "elegant stylish warm", "itchy ragged shabby"),
+}
+SENTIMENTS = ("blame", "praise")  # label 0, label 1
+FUNCTION_WORDS = ("the", "is", "are", "was", "were", "at", "in", "on", "for", "from", "to", "and",
+                  "not", "while", "workers", "he", "she", "they", ".", ",")
+QUESTION_WORDS = ("who", "what", "where", "when", "which", "color", "?")
+
+
+def vocabulary() -> list[str]:
+    """Every word type in lower case, sorted; the same list on every machine."""
+    groups = [DAYS, COLORS, WOMEN, MEN, SURNAMES, AMBIGUOUS, TOWNS, TOWN_PREFIXES, FIRM_KINDS,
+              MOVING, FIRM_VERBS, TOWN_VERBS, WEATHER, FUNCTION_WORDS, QUESTION_WORDS]
+    groups += [words for by_sentiment in (OPINION_VERBS, ADVERBS)
+               for words in by_sentiment.values()]
+    for topic in TOPICS.values():
+        groups += [(topic.workers,), topic.places, topic.objects, topic.verbs, topic.praise,
+                   topic.blame]
+    return sorted({word.lower() for group in groups for word in group})
