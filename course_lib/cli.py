@@ -1,0 +1,77 @@
+"""The console command `course`.
+
+Every command imports what it needs inside its function, so that `course --help` answers at once.
+A command ends with 0 when it did what it was asked, 1 when it could not, 2 on wrong arguments.
+"""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from course_lib import __version__
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def show_version(asked: bool):
+    if asked:
+        print(f"course {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def course(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show it.")
+    ] = False,
+):
+    """Learn the BERT family by building it: tools beside the notebooks."""
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs, not for people.")] = False,
+):
+    """Check this machine: what is there, what is missing, what will run."""
+    from dataclasses import asdict
+
+    from course_lib.doctor import examine, what_runs
+
+    found = examine()
+    runs, ready = what_runs(found), all(item.state != "bad" for item in found)
+    if as_json:
+        print(json.dumps({"ready": ready, "findings": [*map(asdict, found)], "runs": runs}))
+    else:
+        print_findings(found, runs, ready)
+    raise typer.Exit(0 if ready else 1)
+
+
+def print_findings(found, runs, ready):
+    """A list that reads without color: state, name, sentence, and what to type."""
+    for item in found:
+        print(f"{item.state:>5}  {item.name:<10} {item.text}")
+        if item.mend:
+            print(f"{'':<17}  -> {item.mend}")
+    print("\nWhat runs here, by budget:")
+    for name, text in runs.items():
+        print(f"{'':<7}{name:<10} {text}")
+    print("\nReady." if ready else "\nNot ready: see the points marked `bad`.")
+
+
+def main():
+    """Run the command; errors that people can mend are one line, not a traceback."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        sys.exit(f"course: {error}")
+
+
+if __name__ == "__main__":
+    main()
