@@ -83,9 +83,8 @@ class Tokenizer:
         )
         self.special_ids = frozenset(self.vocab[token] for token in self.special.values())
         # Special tokens written inside a text stay whole: "the [MASK] sat" holds one mask.
-        names = "|".join(re.escape(token) for token in set(self.special.values()))
-        space = r"\s*" if self.MASK_EATS_SPACE else ""
-        self._split_special = re.compile(f"({space}{re.escape(self.special['mask'])}|{names})")
+        names = sorted(set(self.special.values()), key=len, reverse=True)
+        self._split_special = re.compile(f"({'|'.join(map(re.escape, names))})")
 
     def __len__(self):
         return len(self.vocab)
@@ -99,10 +98,16 @@ class Tokenizer:
 
     def tokenize(self, text):
         """Cut `text` (a string) into a list of pieces; no special tokens are added."""
-        pieces = []
-        for index, part in enumerate(self._split_special.split(check_text(text))):
-            pieces += [part.strip()] if index % 2 else self._pieces(part)
+        parts = self._split_special.split(check_text(text))  # text, special, text, special, ...
+        pieces = self._pieces(self._before(parts, 0))
+        for index in range(1, len(parts), 2):
+            pieces += [parts[index], *self._pieces(self._before(parts, index + 1))]
         return pieces
+
+    def _before(self, parts, index):
+        """The text in parts[index]; without its last blanks if the mask after it takes them."""
+        follows_mask = parts[index + 1 : index + 2] == [self.special["mask"]]
+        return parts[index].rstrip() if follows_mask and self.MASK_EATS_SPACE else parts[index]
 
     def pieces_to_ids(self, pieces):
         """Ids of pieces; a piece outside the vocabulary (未登录词) gets the unknown id."""
