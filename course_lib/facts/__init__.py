@@ -23,9 +23,8 @@ FOLDER = Path(__file__).parent
 _WHOLE = {"layers", "hidden", "heads", "ffn", "embedding_size", "vocab_size", "max_positions",
           "params_computed_encoder", "params_computed_with_mlm_head", "number"}  # fmt: skip
 _REAL = {"value", "params_millions"}
-VERDICTS = {
-    "right": ("#009E73", "Right"), "imprecise": ("#B37A00", "Imprecise"),
-    "wrong": ("#D55E00", "Wrong"), "unverified": ("#767676", "Not verified"),
+VERDICT_COLORS = {
+    "right": "#00795A", "imprecise": "#8A6000", "wrong": "#B84A00", "unverified": "#767676",
 }  # fmt: skip
 
 
@@ -60,6 +59,7 @@ def _select(name, **filters):
         if not kept:
             options = list(dict.fromkeys(str(row[column]) for row in rows if row[column]))
             close = difflib.get_close_matches(str(wanted), options, n=5, cutoff=0.3)
+            close = options if len(options) <= 12 else close
             raise ValueError(
                 f"{name}.csv has no row with {column} = {wanted!r} here; "
                 f"there is {', '.join(map(repr, close or options[:12]))}."
@@ -112,8 +112,11 @@ def claims(verdict=None, group=None):
 
 
 def claim(number):
-    """The claim with this number, 1 to 166. Raises ValueError for another number."""
-    return _select("claims", number=number)[0]
+    """The claim with this number. Raises ValueError for a number that there is not."""
+    rows = _read("claims")
+    if number not in range(1, len(rows) + 1):
+        raise ValueError(f"there is no claim {number!r}; they are numbered 1 to {len(rows)}.")
+    return dict(rows[number - 1])
 
 
 def items(outline=None, kind=None):
@@ -147,25 +150,25 @@ class ShownClaim:
         self.row, self.seen = row, seen
 
     def _repr_html_(self):
-        ink, word = VERDICTS[self.row["verdict"]]
+        ink = VERDICT_COLORS[self.row["verdict"]]
         seen = f"<div><b>Here:</b> {escape(self.seen)}</div>" if self.seen else ""
         return (
             f'<div style="border-left:6px solid {ink};padding:.4em .9em;margin:.5em 0">'
             f"<div>Claim {self.row['number']}: <i>{escape(self.row['claim'])}</i></div>"
-            f'<div><b style="color:{ink}">{word}.</b> {escape(self._detail())}</div>{seen}'
-            f"<div><b>Source:</b> {escape(self.row['evidence'])}</div></div>"
+            f'<div><b style="color:{ink}">{escape(self._verdict())}.</b></div>{seen}'
+            f"<div><b>Published:</b> {escape(self.row['evidence'])}</div></div>"
         )
 
-    def _detail(self):
-        """What the verdict adds to its one word, e.g. "as a general statement"."""
-        return re.sub(r"^[A-Z]+\b[ ,]*", "", self.row["verdict_text"]).strip("() ")
+    def _verdict(self):
+        """The verdict as a phrase, "Right for Base/Large, imprecise as a description"."""
+        text = re.sub(r"RIGHT|IMPRECISE|WRONG|UNVERIFIED", lambda m: m[0].lower(),
+                      self.row["verdict_text"])  # fmt: skip
+        return text[0].upper() + text[1:]
 
     def __repr__(self):
-        word = VERDICTS[self.row["verdict"]][1]
-        lines = [f"Claim {self.row['number']}: {self.row['claim']}"]
-        lines.append(f"  {word}. {self._detail()}".rstrip())
+        lines = [f"Claim {self.row['number']}: {self.row['claim']}", f"  {self._verdict()}."]
         lines += [f"  Here: {self.seen}"] if self.seen else []
-        return "\n".join([*lines, f"  Source: {self.row['evidence']}"])
+        return "\n".join([*lines, f"  Published: {self.row['evidence']}"])
 
 
 def show_claim(number, seen=""):

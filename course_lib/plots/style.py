@@ -7,6 +7,7 @@ tell apart. Heat maps use cividis, which keeps its order in gray print.
 
 import base64
 import io
+import re
 import textwrap
 import unicodedata
 from functools import cache
@@ -50,7 +51,8 @@ def color(label, position=0):
     A label may say more than the name: "RoBERTa, 3 seeds" and "bert-base" are both known. The
     longest name wins, so that "roberta" is not taken for "bert".
     """
-    text = str(label).lower().replace("-gram", "gram").replace("left-to-right", "gpt")
+    text = str(label).lower().replace("left-to-right", "gpt")
+    text = re.sub(r"\w+-gram", "ngram", text)
     for name in sorted(COLORS, key=len, reverse=True):
         if name in text:
             return COLORS[name]

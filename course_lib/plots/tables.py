@@ -2,9 +2,7 @@
 
 from html import escape
 
-_STYLE = (
-    "border-collapse:collapse;margin:.5em 0;font-size:90%;font-variant-numeric:tabular-nums"
-)
+_STYLE = "border-collapse:collapse;margin:.5em 0;font-size:90%;font-variant-numeric:tabular-nums"
 _CELL = "border-bottom:1px solid #ccc;padding:.25em .7em;vertical-align:top"
 
 

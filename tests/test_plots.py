@@ -1,0 +1,142 @@
+"""Pictures show the data they were given, in the house style, and can be read by a machine."""
+
+import warnings
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+from course_lib import plots  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def quiet_and_closed():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.use_style()
+        yield
+    plt.close("all")
+
+
+def drawn(ax):
+    """Render, so that a missing glyph or a bad layout would warn, which is an error here."""
+    ax.figure.canvas.draw()
+    return ax
+
+
+def test_models_have_one_color_each_and_longer_names_win():
+    family = ["bert", "roberta", "albert", "electra", "gpt", "elmo", "transformer"]
+    assert len({plots.COLORS[name] for name in family}) == len(family)
+    assert plots.color("RoBERTa, 3 seeds") == plots.COLORS["roberta"]
+    assert plots.color("BERT-Base") == plots.COLORS["bert"]
+    assert plots.color("2-gram") == plots.COLORS["ngram"]
+    assert plots.color("something else", 1) != plots.color("something else", 2)
+
+
+def test_heatmap_writes_labels_and_numbers():
+    ax = drawn(plots.heatmap(torch.eye(3), list("abc"), list("xyz"), "title", caption="what it is"))
+    assert [t.get_text() for t in ax.get_yticklabels()] == list("abc")
+    assert [t.get_text() for t in ax.texts].count("1") == 3
+    assert ax.images[0].get_cmap().name == "cividis"
+
+
+def test_heatmap_refuses_other_shapes_and_lengths():
+    with pytest.raises(ValueError, match=r"\(1, 2, 3\).*matrix\[0\]"):
+        plots.heatmap(torch.zeros(1, 2, 3))
+    with pytest.raises(ValueError, match="column_labels has 2 entries, the matrix has 3"):
+        plots.heatmap(torch.zeros(2, 3), column_labels=["a", "b"])
+
+
+def test_tokens_that_no_font_has_do_not_warn():
+    drawn(
+        plots.heatmap(np.eye(3), ["[CLS]", "\u6211", "\U0001f600"], ["$x$", "a_b", "\u559c\u6b22"])
+    )
+
+
+def test_attention_grid_takes_what_the_encoder_returns():
+    attentions = tuple(torch.rand(1, 4, 5, 5).softmax(-1) for _ in range(2))
+    figure = plots.attention_grid(attentions, list("abcde"), "maps", caption="c")
+    figure.canvas.draw()
+    assert len(figure.axes) == 8
+    assert len(plots.attention_grid(attentions, layers=[1], heads=[0, 2]).axes) == 2
+
+
+def test_curves_draw_seeds_thin_and_their_mean():
+    ax = drawn(
+        plots.curves({"BERT": [[1, 2, 3], [3, 4, 5]], "GPT": [1, 1, 1]}, level={"chance": 2})
+    )
+    lines = {line.get_label(): line for line in ax.lines}
+    assert list(lines["BERT (mean of 2)"].get_ydata()) == [2, 3, 4]
+    assert {"GPT", "chance"} <= set(lines)
+    assert lines["BERT (mean of 2)"].get_color() == plots.COLORS["bert"]
+
+
+def test_bars_show_mean_seeds_and_published():
+    ax = drawn(plots.bars({"BERT": [1.0, 3.0], "GPT": 1.0}, published={"BERT": 4.0}, title="t"))
+    heights = sorted(patch.get_height() for patch in ax.patches)
+    assert heights == [1.0, 2.0, 4.0]
+    assert [p.get_hatch() for p in ax.patches if p.get_height() == 4.0] == ["///"]
+
+
+def test_bars_in_groups():
+    ax = drawn(plots.bars({"BERT": {"MNLI": 84, "SST-2": 93}, "GPT": {"MNLI": 82}}, y_label="%"))
+    assert len(ax.patches) == 3
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["BERT", "GPT"]
+
+
+def test_timeline_orders_and_scales():
+    events = [
+        {"date": "2018-10-11", "name": "BERT", "params": 110},
+        {"date": "2013-01", "name": "w"},
+    ]
+    ax = drawn(plots.timeline(events))
+    places = [float(c.get_offsets()[0][0]) for c in ax.collections]
+    assert places == sorted(places) and 2018.7 < places[1] < 2018.9
+    assert ax.collections[1].get_sizes()[0] > ax.collections[0].get_sizes()[0]
+
+
+def test_caption_becomes_alternative_text():
+    ax = plots.curves({"a": [1, 2]}, caption="Loss falls from 1 to 2.")
+    _, metadata = plots.style.png_with_alt(ax.figure)
+    assert metadata == {"alt": "Loss falls from 1 to 2."}
+    _, metadata = plots.style.png_with_alt(plots.curves({"a": [1]}, title="losses").figure)
+    assert "losses" in metadata["alt"] and "step" in metadata["alt"]
+
+
+def test_table_as_html_and_text():
+    rows = [{"model": "<b>", "size": 110_000_000, "score": 0.12345}, {"model": "c", "size": None}]
+    table = plots.table(rows, caption="sizes", highlight=lambda row: row["model"] == "c")
+    html = table._repr_html_()
+    assert "&lt;b&gt;" in html and "110,000,000" in html and html.count("background") == 1
+    assert "0.123" in repr(table) and "\n*c" in repr(table)
+    assert plots.table(rows, ["score"], formats={"score": ".1f"}).cells()[0] == ["0.1"]
+
+
+def test_table_refuses_nothing_and_unknown_columns():
+    with pytest.raises(ValueError, match="no rows"):
+        plots.table([])
+    with pytest.raises(ValueError, match="'sise'"):
+        plots.table([{"size": 1}], ["sise"])
+
+
+def test_trace_counts_parameters_and_shapes():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5)).train()
+    rows = plots.trace(model, torch.zeros(2, 3))
+    assert rows[0] == {"path": "0", "type": "Linear", "shape": (2, 4), "parameters": 16}
+    assert model.training and not model[0]._forward_hooks
+
+
+def test_module_blocks_draw_a_repeated_frame():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Sequential(torch.nn.LayerNorm(3)))
+    rows = plots.trace(model, torch.zeros(2, 3))
+    stack = plots.module_blocks(rows, ["0", ["1", 12, "1.0"]], {"0": "first"})
+    assert stack[0].name == "first" and "12 parameters" in stack[0].note
+    assert stack[1].times == 12 and len(stack[1].children) == 1
+    ax = drawn(plots.blocks({"left": stack, "right": stack[:1]}, "title", caption="c"))
+    assert any("\u00d712" in t.get_text() for t in ax.texts)
+    with pytest.raises(KeyError, match="no module 'x' ran"):
+        plots.module_blocks(rows, ["x"])
