@@ -37,13 +37,13 @@ def split_marked(text):
     return re.findall("▁?[^▁]+|▁", text)
 
 
-def viterbi(text, scores, unk_score):
+def viterbi(text, scores, unk_score, longest=16):
     """The split of `text` whose scores (log-probabilities) have the largest sum.
 
     best[end] is the score of the best split of text[:end]; start[end] is where its last piece
-    begins. A character that is no piece may stand alone for `unk_score`.
+    begins. A character that is no piece may stand alone for `unk_score`. longest: no piece has
+    more characters (SentencePiece learns none above 16).
     """
-    longest = max(map(len, scores))
     best, start = [0.0], [0]
     for end in range(1, len(text) + 1):
         best.append(float("-inf"))
@@ -60,13 +60,13 @@ def viterbi(text, scores, unk_score):
     return pieces[::-1]
 
 
-def cut_words(words, scores, unk_score):
+def cut_words(words, scores, unk_score, longest=16):
     """The pieces of all words. ALBERT cuts a piece like "▁2010," again: a number and a comma."""
     pieces = []
     for word in words:
-        for piece in viterbi(word, scores, unk_score):
+        for piece in viterbi(word, scores, unk_score, longest):
             if len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit():
-                pieces += [*viterbi(piece[:-1], scores, unk_score), ","]
+                pieces += [*viterbi(piece[:-1], scores, unk_score, longest), ","]
             else:
                 pieces.append(piece)
     return pieces
@@ -103,6 +103,7 @@ class Unigram(Tokenizer):
         if not self.scores:
             raise ValueError("the vocabulary has special tokens only: give it pieces of text too")
         self.unk_score = min(score for _, score in self.pieces) - UNKNOWN_PENALTY
+        self.longest = max(map(len, self.scores))
         self.charsmap = charsmap
         self._replace = CharsMap(charsmap).replace if charsmap else _nfkc
         self.lower_case, self.keep_accents = lower_case, keep_accents
@@ -110,7 +111,8 @@ class Unigram(Tokenizer):
     def _pieces(self, text):
         text = self._replace(simplify(text, self.lower_case, self.keep_accents))
         words = split_marked(mark_blanks(text))
-        return join_unknown(cut_words(words, self.scores, self.unk_score), self.scores)
+        pieces = cut_words(words, self.scores, self.unk_score, self.longest)
+        return join_unknown(pieces, self.scores)
 
     def _join(self, pieces):
         special = set(self.special.values())
