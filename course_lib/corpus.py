@@ -1,0 +1,63 @@
+"""Encoding a corpus once: every document becomes its sentences, every sentence its ids."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from datasets import Dataset, Features, List, Value
+
+from course_lib.cache import cache_dir
+from course_lib.sentences import sentences
+
+VERSION = 1                      # change it when the splitting of sentences changes
+FEATURES = Features({"sentences": List(List(Value("int32")))})
+BATCH = 64                       # documents encoded together
+WRITTEN_TOGETHER = 256           # documents held in memory before they go to disk
+
+
+def encode_corpus(dataset: Dataset, tokenizer, text_column: str = "text",
+                  num_proc: int = 1) -> Dataset:
+    """One row a document: `sentences`, a list of lists of ids without special tokens.
+
+    `tokenizer` is any of `course_lib.tokenization`. The ids are written to the cache folder and
+    read from there as they are needed (memory-mapped), so that memory does not grow with the
+    corpus. The same documents and tokenizer again cost no time. A column that holds lists of
+    strings is taken as sentences that are split already.
+
+    Raises TypeError for anything but a `datasets.Dataset`, ValueError for a column it lacks or
+    one that holds no text.
+    """
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"encode_corpus needs one datasets.Dataset, not a "
+                        f"{type(dataset).__name__}: choose a split, e.g. corpus['train']")
+    if text_column not in dataset.column_names:
+        raise ValueError(f"no column {text_column!r}: there are {dataset.column_names}")
+    if dataset.features[text_column] not in (Value("string"), Value("large_string"),
+                                             List(Value("string"))):
+        raise ValueError(f"column {text_column!r} holds {dataset.features[text_column]}, not text")
+    fast = tokenizer.fast()
+    key = f"{VERSION}/{dataset._fingerprint}/{text_column}/{fast.to_str()}"
+    name = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
+    folder = cache_dir() / "corpora"
+    folder.mkdir(exist_ok=True)
+    return dataset.select_columns([text_column]).map(
+        Encode(fast, text_column), batched=True, batch_size=BATCH, remove_columns=[text_column],
+        features=FEATURES, num_proc=num_proc if num_proc > 1 else None,
+        cache_file_name=str(folder / f"{name}.arrow"), new_fingerprint=name,
+        load_from_cache_file=True, writer_batch_size=WRITTEN_TOGETHER, desc="encoding")
+
+
+@dataclass
+class Encode:
+    """A batch of documents -> their sentences as ids."""
+
+    fast: Any                    # a tokenizers.Tokenizer
+    column: str
+
+    def __call__(self, batch: dict) -> dict:
+        documents = [sentences(text) if isinstance(text, str) else list(text or ())
+                     for text in batch[self.column]]
+        flat = self.fast.encode_batch([s for document in documents for s in document],
+                                      add_special_tokens=False)
+        ids = iter([encoding.ids for encoding in flat])
+        return {"sentences": [[next(ids) for _ in document] for document in documents]}
