@@ -35,6 +35,14 @@ def course(
     """Learn the BERT family by building it: tools beside the notebooks."""
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context):
+    """Open the course in JupyterLab; further options go to `jupyter lab` (--no-browser ...)."""
+    from course_lib.lab import start
+
+    start(context.args)
+
+
 @app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="For programs, not for people.")] = False,
