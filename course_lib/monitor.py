@@ -1,0 +1,120 @@
+"""What you see of a run while it runs: progress, time left, and a curve.
+
+In a notebook the curve is a plain picture that is replaced every few seconds, so it is still there
+when the notebook is opened again. In a terminal there is one line that is rewritten; in a log
+file a line every half a minute.
+"""
+
+import sys
+import time
+
+from course_lib.plots import COLORS, use_style
+
+
+def in_notebook() -> bool:
+    """True in a Jupyter kernel."""
+    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+class Monitor:
+    """Shows a `History` while it grows. `floor` is a level to compare with, such as the loss of
+    the best guess without context."""
+
+    def __init__(self, title: str = "", floor: float | None = None, every: float | None = None):
+        self.title, self.floor = title, floor
+        self.notebook = in_notebook()
+        self.terminal = sys.stderr.isatty()
+        self.every = every or (3.0 if self.notebook else 0.5 if self.terminal else 30.0)
+        self.started = self.shown = time.monotonic()
+        self.first_step = None
+        self.handle = None
+
+    def update(self, history, total_steps: int, done: bool = False) -> None:
+        """Called after every step; draws only when enough time has passed, or at the end."""
+        if self.first_step is None:
+            self.first_step = len(history.loss) - 1
+        now = time.monotonic()
+        if not done and now - self.shown < self.every:
+            return
+        self.shown = now
+        line = self.line(history, total_steps)
+        if self.notebook:
+            self._draw(history, line)
+        elif self.terminal:
+            print(f"\r\033[K{line}", end="\n" if done else "", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def line(self, history, total_steps: int) -> str:
+        """For example: step 120 of 400 | loss 4.31 | held out: loss 4.52, accuracy 0.27 | ..."""
+        step = len(history.loss)
+        elapsed = time.monotonic() - self.started
+        pace = elapsed / max(1, step - (self.first_step or 0))
+        parts = [f"step {step} of {total_steps}"]
+        if step:
+            recent = history.loss[-20:]
+            parts.append(f"loss {sum(recent) / len(recent):.2f}")
+        if history.evaluations:
+            last = history.evaluations[-1]
+            parts.append(f"held out: loss {last['mlm_loss']:.2f}, accuracy {last['accuracy']:.2f}"
+                         if "mlm_loss" in last else
+                         "held out: " + ", ".join(f"{k} {v:.2f}" for k, v in last.items()
+                                                  if k != "step"))
+        if self.floor is not None:
+            parts.append(f"no-context loss {self.floor:.2f}")
+        left = pace * (total_steps - step)
+        parts.append(f"{_clock(left)} left" if step < total_steps else f"took {_clock(elapsed)}")
+        return " | ".join(parts)
+
+    def _draw(self, history, line: str) -> None:
+        import io
+
+        from IPython.display import Image, display
+
+        buffer = io.BytesIO()
+        figure = loss_curve(history, self.title, self.floor, line)
+        figure.savefig(buffer, format="png", dpi=80, bbox_inches="tight")
+        picture = Image(buffer.getvalue(), alt=f"Loss while training. {line}")
+        if self.handle is None:
+            self.handle = display(picture, display_id=True)
+        else:
+            self.handle.update(picture)
+
+
+def loss_curve(history, title: str = "", floor: float | None = None, caption: str = ""):
+    """Training and held-out loss over the steps, as a matplotlib Figure of its own."""
+    from matplotlib.figure import Figure
+
+    use_style()
+    figure = Figure(figsize=(6.4, 3.2))
+    axes = figure.subplots()
+    steps = range(1, len(history.loss) + 1)
+    axes.plot(steps, history.loss, color=COLORS["bert"], alpha=0.25, linewidth=0.8)
+    axes.plot(steps, _smooth(history.loss), color=COLORS["bert"], label="training")
+    points = [(e["step"], e["loss"]) for e in history.evaluations]
+    if points:
+        axes.plot(*zip(*points, strict=True), "o-", color="black", markersize=4, label="held out")
+    if floor is not None:
+        axes.axhline(floor, linestyle="--", color="gray", label="best guess without context")
+    axes.set(xlabel="step", ylabel="loss (nats)", title=title)
+    axes.legend()
+    if caption:
+        figure.text(0.5, -0.04, caption, ha="center", fontsize=9)
+    return figure
+
+
+def _smooth(values: list[float], weight: float = 0.95) -> list[float]:
+    """Exponential moving average, corrected for its start."""
+    total, norm, smooth = 0.0, 0.0, []
+    for value in values:
+        total = weight * total + (1 - weight) * value
+        norm = weight * norm + (1 - weight)
+        smooth.append(total / norm)
+    return smooth
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

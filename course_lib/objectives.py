@@ -1,0 +1,184 @@
+"""What a model is asked to do in pre-training: hidden words, and whether two texts belong together.
+
+Sources: Devlin et al. 2019 (arXiv:1810.04805), section 3.1 and appendix A.1 (masked LM, next
+sentence prediction); Liu et al. 2019 (arXiv:1907.11692), section 4 (dynamic masks,
+FULL-SENTENCES).
+
+Axes: B sequences, T tokens. Labels are -100 where nothing is to be predicted.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+IGNORED = -100  # PyTorch's "no loss here"
+
+
+def generator(*numbers: int) -> torch.Generator:
+    """A random generator that depends on these numbers alone, for example (seed, step)."""
+    state = np.random.SeedSequence([int(n) for n in numbers]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+
+
+def choose_positions(
+    candidates: Tensor, rate: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Choose the share `rate` of each row's candidates (B, T), at least one -> boolean (B, T)."""
+    lottery = torch.rand(candidates.shape, generator=generator).masked_fill(~candidates, 2.0)
+    rank = lottery.argsort(dim=1).argsort(dim=1)  # 0 for the smallest number in the row
+    wanted = (rate * candidates.sum(dim=1, keepdim=True)).round().clamp(min=1)
+    return (rank < wanted) & candidates
+
+
+def mask_tokens(
+    input_ids: Tensor,
+    candidates: Tensor,
+    mask_id: int,
+    vocab_size: int,
+    rate: float = 0.15,
+    mask_share: float = 0.8,
+    random_share: float = 0.1,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Hide words as BERT does (section 3.1): of the chosen 15 %, 80 % become [MASK], 10 % a random
+    token, 10 % stay.
+
+    input_ids (B, T); candidates (B, T), False at special tokens and padding.
+    Returns the corrupted ids (B, T) and the labels (B, T): the original id where chosen, else -100.
+    """
+    chosen = choose_positions(candidates, rate, generator)
+    labels = input_ids.masked_fill(~chosen, IGNORED)
+    fate = torch.rand(input_ids.shape, generator=generator)
+    random_ids = torch.randint(vocab_size, input_ids.shape, generator=generator)
+    corrupted = input_ids.masked_fill(chosen & (fate < mask_share), mask_id)
+    swapped = chosen & (fate >= mask_share) & (fate < mask_share + random_share)
+    return torch.where(swapped, random_ids, corrupted), labels
+
+
+@dataclass(frozen=True)
+class MaskedLM:
+    """Turns rows of a data set into batches for the masked language model.
+
+    `copies` is the number of different masks a row ever gets: None draws a new one each time
+    (dynamic, RoBERTa section 4.1), 1 always the same, 10 is BERT's data prepared ten times over.
+    """
+
+    mask_id: int
+    vocab_size: int
+    special_ids: frozenset[int]  # never chosen: [CLS], [SEP], [PAD] and the like
+    pad_id: int = 0
+    rate: float = 0.15
+    mask_share: float = 0.8
+    random_share: float = 0.1
+    copies: int | None = None
+    seed: int = 0
+
+    def __post_init__(self):
+        if not 0 < self.rate <= 1:
+            raise ValueError(f"rate is {self.rate}; it must be above 0 and at most 1 (paper: 0.15)")
+        if min(self.mask_share, self.random_share) < 0 or self.mask_share + self.random_share > 1:
+            raise ValueError(
+                f"mask_share {self.mask_share} and random_share {self.random_share} must be shares "
+                "that sum to at most 1 (paper: 0.8 and 0.1); the rest stays unchanged."
+            )
+
+    @classmethod
+    def from_tokenizer(cls, tokenizer, **settings) -> "MaskedLM":
+        """Take the ids from a tokenizer of `course_lib.tokenization`."""
+        return cls(
+            mask_id=tokenizer.mask_id, vocab_size=tokenizer.vocab_size,
+            special_ids=frozenset(tokenizer.special_ids), pad_id=tokenizer.pad_id, **settings,
+        )
+
+    def batch(self, rows: Dataset, indices, epochs, step: int) -> dict[str, Tensor]:
+        """The rows at these indices as tensors (B, T), corrupted, with `labels`.
+
+        Dynamic masks depend on (seed, step); static ones on (seed, index, epoch mod copies).
+        """
+        batch = pad_rows(rows, indices, self.pad_id)
+        ids = batch["input_ids"]
+        special = torch.tensor(sorted(self.special_ids | {self.pad_id}))
+        candidates = ~torch.isin(ids, special)
+        if self.copies is None:
+            parts = [self._mask(ids, candidates, generator(self.seed, step))]
+        else:
+            parts = [
+                self._mask(ids[b : b + 1], candidates[b : b + 1],
+                           generator(self.seed, int(index), int(epoch) % self.copies))
+                for b, (index, epoch) in enumerate(zip(indices, epochs, strict=True))
+            ]
+        batch["input_ids"], batch["labels"] = (torch.cat(p) for p in zip(*parts, strict=True))
+        return batch
+
+    def _mask(self, ids, candidates, generator):
+        return mask_tokens(
+            ids, candidates, self.mask_id, self.vocab_size, self.rate, self.mask_share,
+            self.random_share, generator,
+        )
+
+
+def pad_rows(rows: Dataset, indices, pad_id: int) -> dict[str, Tensor]:
+    """Rows with a column `input_ids` (and maybe `token_type_ids`, `next_sentence_label`) as
+    tensors, filled up to the longest; `attention_mask` (B, T) is 1 at real tokens."""
+    table = rows.with_format("arrow")[np.asarray(indices)]
+    lists = table["input_ids"].combine_chunks()
+    lengths = torch.from_numpy(np.diff(lists.offsets.to_numpy()).astype(np.int64))
+    real = torch.arange(int(lengths.max())) < lengths[:, None]  # (B, T)
+    batch = {"attention_mask": real.long()}
+    for name, filler in (("input_ids", pad_id), ("token_type_ids", 0)):
+        if name in table.column_names:
+            flat = table[name].combine_chunks().flatten().to_numpy().astype(np.int64)
+            batch[name] = torch.full(real.shape, filler).masked_scatter(
+                real, torch.from_numpy(flat)
+            )
+    if "next_sentence_label" in table.column_names:
+        labels = table["next_sentence_label"].to_numpy().astype(np.int64)
+        batch["next_sentence_label"] = torch.from_numpy(labels)
+    return batch
+
+
+def model_inputs(
+    batch: dict[str, Tensor], part: int = 0, parts: int = 1, processes: int = 1, slots: int = 0
+) -> dict[str, Tensor]:
+    """Part `part` of `parts` of a batch, as arguments of `BertForPreTraining`.
+
+    The (B, T) labels become the N chosen positions and their ids. Counts are those of the whole
+    batch divided by the number of processes, so that losses add up over parts and average over
+    processes to the mean of the whole batch. `slots` > 0 fills N up to that many with
+    ignored ones: a fixed shape, which a compiled model needs.
+    """
+    size = len(batch["input_ids"])
+    if size % parts:
+        raise ValueError(
+            f"a batch of {size} sequences cannot be split evenly into {parts} parts "
+            "(processes x micro-batches): choose a batch size that is a multiple of it."
+        )
+    rows = slice(part * size // parts, (part + 1) * size // parts)
+    inputs = {name: values[rows] for name, values in batch.items()}
+    labels = inputs.pop("labels").flatten()
+    positions = (labels != IGNORED).nonzero().squeeze(1)  # (N,)
+    inputs["masked_positions"], inputs["masked_labels"] = positions, labels[positions]
+    if missing := max(0, slots - len(positions)):
+        inputs["masked_positions"] = torch.cat([positions, positions.new_zeros(missing)])
+        inputs["masked_labels"] = torch.cat(
+            [inputs["masked_labels"], positions.new_full((missing,), IGNORED)]
+        )
+    if bool(inputs["attention_mask"].all()) and not slots:
+        del inputs["attention_mask"]  # nothing to hide: the quicker path
+    inputs["masked_count"] = (batch["labels"] != IGNORED).sum() / processes
+    if "next_sentence_label" in inputs:
+        inputs["pair_count"] = torch.tensor(size / processes)
+    return inputs
+
+
+def unigram_entropy(labels: Tensor) -> float:
+    """Entropy in nats of the labels that are not -100: the loss of the best guess without context.
+
+    It is computed from these labels' own frequencies, so no context-free guess can do better.
+    """
+    counts = labels[labels != IGNORED].unique(return_counts=True)[1].double()
+    share = counts / counts.sum()
+    return float(-(share * share.log()).sum())

@@ -1,0 +1,157 @@
+"""Pre-training: a model, rows of text, an objective, and the loop.
+
+Source: Devlin et al. 2019 (arXiv:1810.04805), section 3.1 and appendix A.2.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from datasets import Dataset
+from torch import Tensor, nn
+
+from course_lib.monitor import Monitor, loss_curve
+from course_lib.objectives import (
+    MaskedLM,
+    model_inputs,
+    unigram_entropy,
+)
+from course_lib.training import (
+    History,
+    TrainConfig,
+    make_accelerator,
+    rows_of_step,
+    train,
+    use_bf16,
+)
+
+HELD_OUT = 1 << 40  # a step that no run reaches: the held-out masks are drawn from it
+EVAL_BATCH = 32
+
+
+def pretrain(
+    model: nn.Module,
+    rows: Dataset,
+    objective: MaskedLM,
+    config: TrainConfig,
+    held_out: Dataset | None = None,
+    out: Path | str | None = None,
+    monitor: Monitor | bool = True,
+    eval_rows: int = 256,
+    accelerator: Accelerator | None = None,
+) -> History:
+    """Pre-train `model` (in place) on `rows`, which come from `packing`.
+
+    held_out: rows of other documents, of which the first `eval_rows` are looked at, always with the
+    same masks. out: a folder for checkpoints, metrics.json and curve.png; a run that was cut off
+    goes on there. Returns the History. Raises ValueError for empty rows or a batch size that the
+    processes cannot share evenly.
+    """
+    if len(rows) == 0:
+        raise ValueError("there are no training rows: is the text shorter than one sequence?")
+    accelerator = accelerator or make_accelerator()
+    processes, parts = accelerator.num_processes, accelerator.num_processes * config.micro_batches
+    if config.batch_size % parts:
+        raise ValueError(
+            f"batch_size {config.batch_size} cannot be split evenly into {parts} parts "
+            f"({processes} processes x {config.micro_batches} micro-batches): "
+            f"choose a multiple of {parts}."
+        )
+    slots = fixed_slots(rows, objective, config.batch_size // parts, accelerator.device)
+
+    def batch_of_step(step: int) -> list[dict[str, Tensor]]:
+        indices, epochs = rows_of_step(step, len(rows), config)
+        whole = objective.batch(rows, indices, epochs, step)
+        first = accelerator.process_index * config.micro_batches
+        return [model_inputs(whole, first + m, parts, processes, slots)
+                for m in range(config.micro_batches)]
+
+    watch = HeldOut(held_out, objective, eval_rows) if held_out is not None else None
+    floor = watch.unigram_entropy if watch else None
+    if monitor is True:
+        monitor = Monitor("Pre-training", floor)
+    history = train(
+        model, batch_of_step, config, accelerator=accelerator, out=out, monitor=monitor or None,
+        evaluate=watch and (lambda m: watch.evaluate(m, use_bf16(config, accelerator.device))),
+        identity={"model": repr(model.config), "objective": repr(objective), "rows": len(rows)},
+        on_save=out and (lambda history: write_report(history, out, floor)),
+    )
+    history.unigram_entropy = floor
+    return history
+
+
+def fixed_slots(rows: Dataset, objective: MaskedLM, size: int, device: torch.device) -> int:
+    """On a GPU, the largest number of chosen positions in `size` sequences; elsewhere 0.
+
+    A compiled model wants one shape. Rows of `packing.full_sentences` all have the same length.
+    """
+    if device.type != "cuda":
+        return 0
+    length = max(len(row) for row in rows[: min(64, len(rows))]["input_ids"])
+    return size * max(1, round(objective.rate * length))
+
+
+class HeldOut:
+    """Held-out rows with masks that never change, and how well a model fills them."""
+
+    def __init__(self, rows: Dataset, objective: MaskedLM, limit: int = 256):
+        indices = list(range(min(limit, len(rows))))
+        self.batches = [
+            mask_rows(rows, indices[i : i + EVAL_BATCH], objective, number)
+            for number, i in enumerate(range(0, len(indices), EVAL_BATCH))
+        ]
+        self.unigram_entropy = unigram_entropy(
+            torch.cat([batch["labels"].flatten() for batch in self.batches])
+        )
+
+    @torch.no_grad()
+    def evaluate(self, model: nn.Module, bf16: bool = False) -> dict[str, float]:
+        """Mean losses in nats and accuracies over all held-out predictions."""
+        device = next(model.parameters()).device
+        was_training = model.training
+        model.eval()
+        sums = {"mlm": [0.0, 0, 0], "nsp": [0.0, 0, 0]}
+        for batch in self.batches:
+            inputs = {k: v.to(device) for k, v in model_inputs(batch).items()}
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                output = model(**inputs)
+            add_up(sums["mlm"], output.mlm_logits, inputs["masked_labels"])
+            if "next_sentence_label" in inputs:
+                add_up(sums["nsp"], output.nsp_logits, inputs["next_sentence_label"])
+        model.train(was_training)
+        return summary(sums)
+
+
+def mask_rows(rows: Dataset, indices, objective: MaskedLM, number: int) -> dict[str, Tensor]:
+    """Rows with fixed masks for looking at a model. Only hidden words count here, so every chosen
+    token follows the same 80/10/10 rule as in training."""
+    return objective.batch(rows, indices, [0] * len(indices), HELD_OUT + number)
+
+
+def add_up(sums: list, logits: Tensor, labels: Tensor) -> None:
+    """Add a batch's total loss, hits and number of labels to `sums`."""
+    sums[0] += float(nn.functional.cross_entropy(logits.float(), labels, reduction="sum"))
+    sums[1] += int((logits.argmax(-1) == labels).sum())
+    sums[2] += labels.numel()
+
+
+def summary(sums: dict[str, list]) -> dict[str, float]:
+    """Means of what was added up, under the names that the monitor and the metrics file use."""
+    mlm, nsp = sums["mlm"], sums["nsp"]
+    result = {"mlm_loss": mlm[0] / mlm[2], "accuracy": mlm[1] / mlm[2]}
+    if nsp[2]:
+        result |= {"nsp_loss": nsp[0] / nsp[2], "nsp_accuracy": nsp[1] / nsp[2]}
+    result["loss"] = result["mlm_loss"] + result.get("nsp_loss", 0.0)
+    return result
+
+
+def write_report(history: History, out: Path | str, floor: float | None) -> None:
+    """Write out/metrics.json and out/curve.png: what the run did so far."""
+    history.unigram_entropy = floor
+    out = Path(out)
+    (out / "metrics.json").write_text(json.dumps(asdict(history), indent=1))
+    loss_curve(history, "Pre-training", floor).savefig(
+        out / "curve.png", dpi=100, bbox_inches="tight"
+    )

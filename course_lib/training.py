@@ -1,0 +1,332 @@
+"""One explicit training loop, for pre-training and for fine-tuning.
+
+It runs on a CPU, a GPU, or many GPUs and machines (`accelerate launch`). All that is random
+depends on (seed, step) alone: so a run that was killed and resumed ends in the same weights as one
+that was not, and more processes change nothing but the order of a few sums.
+
+Source of the recipe: Devlin et al. 2019 (arXiv:1810.04805), appendix A.2.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch import Tensor, nn
+
+from course_lib import checkpoint
+from course_lib.objectives import generator
+
+LOOK_EVERY = 20  # steps between looks at the loss on a GPU: each look makes the GPU wait
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train. Batch sizes count sequences over all processes together."""
+
+    steps: int = 1000
+    batch_size: int = 32
+    micro_batches: int = 1  # split each process's share to save memory; the result is the same
+    learning_rate: float = 5e-4  # the peak; BERT-Base: 1e-4, small models like more
+    warmup_steps: int = 100
+    weight_decay: float = 0.01  # not on biases and LayerNorm
+    clip_norm: float = 1.0
+    precision: str = "auto"  # "bf16", "fp32", or "auto": bf16 where the hardware has it
+    compile: str = "auto"  # "on", "off", or "auto": on with CUDA
+    seed: int = 0
+    eval_every: int = 100  # steps between looks at the held-out rows
+    save_every: int = 0  # steps between checkpoints; 0: once a minute
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "micro_batches", "eval_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        choices = {"precision": ("auto", "bf16", "fp32"), "compile": ("auto", "on", "off")}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; choose one of {allowed}.")
+
+
+@dataclass
+class History:
+    """What happened in a run, step by step."""
+
+    loss: list[float] = field(default_factory=list)  # training loss in nats, one per step
+    evaluations: list[dict] = field(default_factory=list)  # held-out figures, with their step
+    seconds: float = 0.0  # wall time, all parts of an interrupted run together
+    tokens: int = 0  # positions the model has read
+    unigram_entropy: float | None = None  # nats, of the held-out masked tokens
+    stopped_early: bool = False  # True after an interrupt: the model keeps what it has learned
+
+    @property
+    def steps(self) -> int:
+        return len(self.loss)
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Linear warm-up to the peak, then linear decay to 0. Steps count from 0."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    return config.learning_rate * (config.steps - step) / max(1, config.steps - config.warmup_steps)
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW with BERT's settings; no weight decay on vectors (biases, LayerNorm)."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.999), eps=1e-6, fused=True)
+
+
+def use_bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Whether to multiply in bfloat16: if asked to, or if the hardware does it quickly."""
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def rows_of_step(step: int, rows: int, config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows a step reads, and in which epoch. Each epoch is a new shuffle of all rows.
+
+    Returns two arrays (batch_size,): row indices and epochs.
+    """
+    places = np.arange(step * config.batch_size, (step + 1) * config.batch_size)
+    epochs = places // rows
+    indices = np.empty_like(places)
+    for epoch in np.unique(epochs):
+        order = np.random.default_rng([config.seed, epoch]).permutation(rows)
+        here = epochs == epoch
+        indices[here] = order[places[here] % rows]
+    return indices, epochs
+
+
+class LossOnly(nn.Module):
+    """Passes on a model's loss and nothing else, so that no process carries logits about."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, **inputs) -> Tensor:
+        return self.model(**inputs).loss
+
+
+def make_accelerator() -> Accelerator:
+    """One process, or as many as `accelerate launch` has started."""
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(kwargs_handlers=[unused])
+
+
+def train(
+    model: nn.Module,
+    batch_of_step: Callable[[int], list[dict[str, Tensor]]],
+    config: TrainConfig,
+    *,
+    accelerator: Accelerator | None = None,
+    evaluate: Callable[[nn.Module], dict] | None = None,
+    monitor=None,
+    out: Path | str | None = None,
+    identity: dict | None = None,
+    on_save: Callable[[History], None] | None = None,
+) -> History:
+    """The loop. `batch_of_step(step)` gives this process's micro-batches, each the arguments of the
+    model as a dict of tensors; what is random in it must depend on the step alone.
+
+    With `out`, checkpoints go to out/checkpoints, and a run that finds one there goes on from it;
+    `identity` (plain values) says what the run is, and a checkpoint of another run is refused
+    with ValueError. Ctrl-C, or the stop button of a notebook, ends the run after the step and
+    keeps the model. Raises CheckpointError if a checkpoint cannot be written.
+    """
+    accelerator = accelerator or make_accelerator()
+    device = accelerator.device
+    model.to(device)
+    run = Run(model, make_optimizer(model, config), config, History(), identity or {},
+              Path(out) / "checkpoints" if out else None)
+    run.resume(accelerator)
+    history, earlier, started = run.history, run.history.seconds, time.monotonic()
+    compiled = LossOnly(model)
+    if config.compile == "on" or config.compile == "auto" and device.type == "cuda":
+        compiled = torch.compile(compiled)
+    wrapped, optimizer = accelerator.prepare(compiled, run.optimizer)
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=use_bf16(config, device))
+    main, was_training, losses = accelerator.is_main_process, model.training, []
+
+    with stop_on_interrupt() as interrupted, torch.random.fork_rng():
+        for step, parts in batches(batch_of_step, history.steps, config.steps, device):
+            model.train()
+            seed_step(config.seed, step, accelerator.process_index)
+            rate = learning_rate(step, config)
+            losses.append(training_step(wrapped, optimizer, parts, rate, accelerator, autocast,
+                                        config.clip_norm))
+            done = step + 1
+            last, look = done == config.steps, done % config.eval_every == 0
+            save_now = last or config.save_every and done % config.save_every == 0
+            if not (last or look or save_now or device.type == "cpu" or done % LOOK_EVERY == 0):
+                continue
+            history.loss += accelerator.reduce(torch.stack(losses), "mean").tolist()
+            losses.clear()
+            history.tokens = done * config.batch_size * parts[0]["input_ids"].shape[1]
+            history.seconds = earlier + time.monotonic() - started
+            if evaluate and (look or last):
+                history.evaluations.append({"step": done, **evaluate(model)})
+            history.stopped_early = any_process(interrupted.is_set(), accelerator)
+            if main and (save_now or run.minute_over() and not config.save_every
+                         or history.stopped_early):
+                run.save()
+                if on_save:
+                    on_save(history)
+            if main and monitor:
+                monitor.update(history, config.steps, done=last or history.stopped_early)
+            if history.stopped_early:
+                break
+    model.train(was_training)
+    accelerator.wait_for_everyone()
+    return history
+
+
+def training_step(
+    model, optimizer, parts, rate: float, accelerator: Accelerator, autocast, clip_norm: float
+) -> Tensor:
+    """One update from one or more micro-batches. Returns this process's loss, without a gradient.
+
+    Gradients add up over the micro-batches; processes exchange them once, after the last.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    total = torch.zeros((), device=accelerator.device)
+    for number, part in enumerate(parts, start=1):
+        inputs = {name: x.to(accelerator.device, non_blocking=True) for name, x in part.items()}
+        with nullcontext() if number == len(parts) else accelerator.no_sync(model):
+            with autocast:
+                loss = model(**inputs)
+            accelerator.backward(loss)
+        total += loss.detach()
+    nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    optimizer.step()
+    optimizer.zero_grad()
+    return total
+
+
+@dataclass
+class Run:
+    """A model on its way, and how it gets to disk and back."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    config: TrainConfig
+    history: History
+    identity: dict
+    folder: Path | None
+    saved_at: float = field(default_factory=time.monotonic)
+
+    FREE = ("eval_every", "save_every", "compile", "micro_batches")  # may change on resuming
+
+    def settings(self) -> dict:
+        """What must be equal for a checkpoint to be continued."""
+        fixed = {k: v for k, v in asdict(self.config).items() if k not in self.FREE}
+        return {**fixed, **self.identity}
+
+    def minute_over(self) -> bool:
+        return time.monotonic() - self.saved_at > 60
+
+    def save(self) -> None:
+        """Write a checkpoint, if the run has a folder."""
+        if self.folder is not None:
+            checkpoint.save(self.folder, self.history.steps, {
+                "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                "history": asdict(self.history), "settings": self.settings(),
+            })
+        self.saved_at = time.monotonic()
+
+    def resume(self, accelerator: Accelerator) -> None:
+        """Go on from the newest whole checkpoint, if there is one."""
+        found = checkpoint.newest(self.folder) if self.folder else None
+        if found is not None:
+            state = checkpoint.load(found, accelerator.device)
+            self.check_settings(state["settings"], found)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.history = History(**{**state["history"], "stopped_early": False})
+        steps = accelerator.gather(torch.tensor([self.history.steps], device=accelerator.device))
+        if steps.unique().numel() > 1:
+            raise ValueError(
+                f"the processes found checkpoints of different steps ({steps.tolist()}): "
+                "the output folder must be one that all machines share."
+            )
+
+    def check_settings(self, saved: dict, found: Path) -> None:
+        """Refuse to continue another run."""
+        mine = self.settings()
+        differ = [f"{name} was {saved.get(name)!r} and is {mine.get(name)!r}"
+                  for name in sorted(saved.keys() | mine.keys())
+                  if saved.get(name) != mine.get(name)]
+        if differ:
+            raise ValueError(
+                f"{found} belongs to another run: {'; '.join(differ)}. Use the same settings, "
+                "another output folder, or delete the old one (`--fresh`)."
+            )
+
+
+def batches(
+    batch_of_step: Callable[[int], list], first: int, end: int, device: torch.device
+) -> Iterator[tuple[int, list]]:
+    """Steps and their batches. For a GPU the next batch is made in a thread while it works; on a
+    CPU a second thread would only take cores from the first."""
+    if device.type == "cpu" or first >= end:
+        yield from ((step, batch_of_step(step)) for step in range(first, end))
+        return
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = pool.submit(batch_of_step, first)
+        for step in range(first, end):
+            batch = coming.result()
+            if step + 1 < end:
+                coming = pool.submit(batch_of_step, step + 1)
+            yield step, batch
+
+
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """Let what is random in this step (dropout) depend on these three numbers alone."""
+    torch.manual_seed(generator(seed, step, rank).initial_seed())
+
+
+@contextmanager
+def stop_on_interrupt():
+    """Turn the first Ctrl-C (or SIGTERM) into a flag, so that a step is never cut in half.
+
+    A second one acts at once. Outside the main thread signals cannot be caught and nothing changes.
+    """
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+
+    def note(number, frame):
+        flag.set()
+        signal.signal(number, before[number])
+
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def any_process(flag: bool, accelerator: Accelerator) -> bool:
+    """True in all processes if the flag is set in one of them."""
+    if accelerator.num_processes == 1:
+        return flag
+    return bool(accelerator.reduce(torch.tensor(float(flag), device=accelerator.device), "sum"))
