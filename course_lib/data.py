@@ -10,28 +10,22 @@ anywhere; the numbers of a stand-in are not those of the real set, and the line 
 """
 
 import difflib
-import functools
 import os
-import threading
+from dataclasses import replace
 from pathlib import Path
 
-import datasets
 from datasets import Dataset, DatasetDict
 
 from course_lib.cache import cache_dir
 from course_lib.catalog import BUILT_IN, SOURCES, Source
 from course_lib.corpus import encode_corpus
-from course_lib.hub_files import hub_reachable
+from course_lib.readers import DataError, check_folder, online, quiet, read_folder, read_hub
 from course_lib.sentences import sentences
 
 __all__ = ["DataError", "cache_dir", "encode_corpus", "is_stand_in", "known", "load", "origin",
            "sentences"]
 
 MARK = "built-in stand-in"
-
-
-class DataError(ValueError):
-    """A data set cannot be loaded; the message says what was tried and what to do."""
 
 
 def load(name: str, config: str | None = None, split: str | None = None,
@@ -42,18 +36,19 @@ def load(name: str, config: str | None = None, split: str | None = None,
     COURSE_DATA. folder: the data set's own folder, laid out as on the hub.
     Raises DataError with what was tried and the way out.
     """
-    key = _key(name, config)
-    if key in BUILT_IN and folder is None:
+    if not isinstance(name, str) or not name:
+        raise DataError(f"the name of a data set is a string such as 'imdb', not {name!r}")
+    key, source = _find(name, config, folder is not None)
+    if source is None and folder is None:
         make, what = BUILT_IN[key]
         with quiet():
             rows = make()
         return _finish(rows, key, f"{key}: built in ({what})", split)
     tried: list[str] = []
     for step in (_from_folder, _from_hub, _from_stand_in):
-        found = step(key, folder, tried)
+        found = step(key, source or Source(), folder, tried)
         if found is not None:
             return _finish(found[0], key, f"{key}: {found[1]}", split)
-    source = SOURCES[key]
     raise DataError(
         f"no copy of {key!r} can be reached. Tried: {'; '.join(tried)}. Put one into "
         f"$COURSE_DATA/{key.partition('/')[0]} (set COURSE_DATA to the folder that holds it), or "
@@ -79,13 +74,13 @@ def is_stand_in(rows: Dataset | DatasetDict) -> bool:
 # --- the three places ------------------------------------------------------------------------
 
 
-def _from_folder(key: str, folder, tried: list[str]):
+def _from_folder(key: str, source: Source, folder, tried: list[str]):
     """From the argument `folder`, or from COURSE_DATA; None if there is no such set there."""
     root, name = os.environ.get("COURSE_DATA"), key.partition("/")[0]
     if folder is not None:
         path, shown = Path(folder).expanduser(), f"the folder {Path(folder).name!r}"
     elif root:
-        _check_folder(Path(root).expanduser(), "COURSE_DATA")
+        check_folder(Path(root).expanduser(), "COURSE_DATA")
         path, shown = Path(root).expanduser() / name, f"$COURSE_DATA/{name}"
         if not path.exists():
             tried.append(f"COURSE_DATA has no folder {name!r}")
@@ -93,38 +88,36 @@ def _from_folder(key: str, folder, tried: list[str]):
     else:
         tried.append("COURSE_DATA is not set")
         return None
-    _check_folder(path, shown)
-    rows = _read_folder(path, _config(key), shown)
+    check_folder(path, shown)
+    rows = read_folder(path, source.config, shown)
     if rows is None and folder is None:
-        tried.append(f"{shown} has no part {_config(key)!r}")
+        tried.append(f"{shown} has no part {source.config!r}")
         return None
     if rows is None:
-        raise DataError(f"{shown} has no part {_config(key)!r}: name one that its README lists.")
+        raise DataError(f"{shown} has no part {source.config!r}: name one that its README lists.")
     return rows, shown
 
 
-def _from_hub(key: str, folder, tried: list[str]):
+def _from_hub(key: str, source: Source, folder, tried: list[str]):
     """From the hub if it answers, else from what the hub's cache holds."""
-    source = SOURCES[key]
     if not source.hub:
         tried.append("it is not on the hub")
         return None
-    online = _online()
+    reachable = online()
     try:
         with quiet():
-            rows = _read_hub(source, _config(key), online)
+            rows = read_hub(source, source.config, reachable)
     except Exception as problem:  # any failure: say so, and try the next place
         first = (str(problem).splitlines() or [""])[0]
-        why = f"{type(problem).__name__}: {first[:120]}" if online else "and its cache has no copy"
-        tried.append(f"the hub {'failed, ' + why if online else 'is not reachable, ' + why}")
+        tried.append(f"the hub failed ({type(problem).__name__}: {first[:120]})" if reachable
+                     else "the hub is not reachable, and its cache has no copy")
         return None
     one = ", the first file only, its last 2 % as validation"
     part = one if len(source.files) == 1 else ""
-    return rows, f"Hugging Face hub{'' if online else ' (its cache)'}, {source.hub}{part}"
+    return rows, f"Hugging Face hub{'' if reachable else ' (its cache)'}, {source.hub}{part}"
 
 
-def _from_stand_in(key: str, folder, tried: list[str]):
-    source = SOURCES[key]
+def _from_stand_in(key: str, source: Source, folder, tried: list[str]):
     if source.stand_in is None:
         tried.append("there is no built-in stand-in")
         return None
@@ -134,110 +127,33 @@ def _from_stand_in(key: str, folder, tried: list[str]):
                   f"[{'; '.join(tried)}]")
 
 
-# --- reading ---------------------------------------------------------------------------------
-
-
-def _check_folder(path: Path, shown: str) -> None:
-    """Raise DataError unless `path` is a folder with something in it."""
-    problem = ("does not exist" if not path.exists() else "is a file, not a folder"
-               if not path.is_dir() else "is empty" if not any(path.iterdir()) else "")
-    if problem:
-        raise DataError(f"{shown} ({path}) {problem}: it must be a folder with data in the hub's "
-                        "layout. Correct the path, or unset it to use the hub or a stand-in.")
-
-
-def _read_folder(path: Path, config: str, shown: str) -> DatasetDict | None:
-    """The set in a folder; None if its README lists parts and `config` is not one of them."""
-    listed = (path / "README.md").exists()
-    if config and not listed:  # then a part is a plain folder inside, or the whole
-        path, config = path / config if (path / config).is_dir() else path, ""
-    try:
-        with quiet():
-            return datasets.load_dataset(str(path), config or None,
-                                         cache_dir=str(cache_dir() / "datasets"))
-    except Exception as problem:
-        cause = problem.__cause__ or problem
-        if config and "BuilderConfig" in str(cause):
-            return None
-        raise DataError(
-            f"{shown} ({path}) cannot be read: {type(cause).__name__}: "
-            f"{(str(cause).splitlines() or [''])[0]}. Fetch its files again, or unset COURSE_DATA "
-            "to use the hub or a stand-in.") from problem
-
-
-def _read_hub(source: Source, config: str, online: bool) -> DatasetDict:
-    if source.files:
-        from huggingface_hub import hf_hub_download
-
-        files = {split: hf_hub_download(source.hub, file, repo_type="dataset",
-                                        revision=source.revision, local_files_only=not online)
-                 for split, file in source.files.items()}
-        rows = datasets.load_dataset("parquet", data_files=files,
-                                     cache_dir=str(cache_dir() / "datasets"))
-        return rows if len(rows) > 1 else _hold_out(rows["train"])
-    if online:
-        return datasets.load_dataset(source.hub, config or None)
-    from datasets.packaged_modules.cache.cache import Cache
-
-    return Cache(dataset_name=source.hub.partition("/")[2], repo_id=source.hub,
-                 config_name=config or None, version="auto", hash="auto").as_dataset()
-
-
-def _hold_out(rows: Dataset) -> DatasetDict:
-    """The last 2 % of a set without a validation split become one."""
-    border = len(rows) - len(rows) // 50
-    return DatasetDict(train=rows.select(range(border)),
-                       validation=rows.select(range(border, len(rows))))
-
-
-@functools.cache
-def _online() -> bool:
-    """Does the hub answer within about two seconds? Asked once for each program."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-        return False
-    answers: list[bool] = []  # a name server may hang for longer than any time limit of a request
-    asking = threading.Thread(target=lambda: answers.append(hub_reachable(2.0)), daemon=True)
-    asking.start()
-    asking.join(2.5)
-    return answers == [True]
-
-
-class quiet:
-    """Without the progress bars of `datasets`, which say more than the one line."""
-
-    def __enter__(self):
-        self.were_on = not datasets.are_progress_bars_disabled()
-        datasets.disable_progress_bars()
-
-    def __exit__(self, *problem):
-        if self.were_on:
-            datasets.enable_progress_bars()
-
-
 # --- names and endings -----------------------------------------------------------------------
 
 
-def _key(name: str, config: str | None) -> str:
-    """The name under which SOURCES or BUILT_IN knows a set. Raises DataError for others."""
+def _find(name: str, config: str | None, has_folder: bool) -> tuple[str, Source | None]:
+    """The full name of a set and where it is to be had (None: built in). DataError if unknown."""
     full = f"{name}/{config}" if config else name
-    if full in SOURCES or full in BUILT_IN:
-        return full
     base, _, part = full.partition("/")
+    if full in BUILT_IN:
+        return full, None
+    if full in SOURCES:
+        return full, replace(SOURCES[full], config=part or SOURCES[full].config)
     if base in SOURCES and part in (SOURCES[base].config, *SOURCES[base].configs):
-        SOURCES.setdefault(full, SOURCES[base])
-        return full
-    root = os.environ.get("COURSE_DATA")
-    if root and base and (Path(root).expanduser() / base).is_dir() and ".." not in full:
-        SOURCES.setdefault(full, Source())
-        return full
+        return full, replace(SOURCES[base], config=part)
+    parts = [known_name for known_name in known() if known_name.startswith(f"{full}/")]
+    if parts:
+        raise DataError(f"{full!r} has several parts: name one of {', '.join(parts)}")
+    if has_folder or _in_course_data(base):
+        return full, Source(config=part)
     close = difflib.get_close_matches(full, known(), 1, 0.4)
     raise DataError(f"unknown data set {full!r}{f'; did you mean {close[0]!r}?' if close else '.'} "
                     f"Known: {', '.join(known())}. Or put a folder of that name, in the hub's "
                     "layout, into COURSE_DATA.")
 
 
-def _config(key: str) -> str:
-    return key.partition("/")[2] or SOURCES[key].config
+def _in_course_data(name: str) -> bool:
+    root = os.environ.get("COURSE_DATA")
+    return bool(root and name.strip(".") and (Path(root).expanduser() / name).is_dir())
 
 
 def _finish(rows: DatasetDict, key: str, line: str, split: str | None):
