@@ -140,3 +140,12 @@ def test_module_blocks_draw_a_repeated_frame():
     assert any("\u00d712" in t.get_text() for t in ax.texts)
     with pytest.raises(KeyError, match="no module 'x' ran"):
         plots.module_blocks(rows, ["x"])
+
+
+def test_token_rows_have_one_box_for_each_token():
+    first = ("input", ["[CLS]", "she", "\u6211"], ["special", "", "masked"])
+    rows = [first, ("target", ["", "x"], "")]
+    ax = drawn(plots.token_rows(rows, "title", caption="c"))
+    assert len(ax.patches) == 4
+    with pytest.raises(ValueError, match="'input' has 1 tokens and 2 kinds"):
+        plots.token_rows([("input", ["a"], ["", ""])])

@@ -1,4 +1,4 @@
-"""Heat maps, attention grids, curves, bars and the timeline, in the house style.
+"""Heat maps, attention grids, curves and bars, in the house style.
 
 Each function draws on `ax`, or on a new figure if there is none, and returns the Axes
 (`attention_grid` the Figure). In a notebook, end the line with a semicolon.
@@ -201,36 +201,3 @@ def _bar_legend(ax, series, nested, published, colors):
         ax.legend(handles, [printable(n) for n in names], ncols=3, loc="lower right",
                   bbox_to_anchor=(1, 1))  # fmt: skip
         ax.set_title(ax.get_title("left"), pad=28)  # above the legend
-
-
-def timeline(events, title=None, ax=None, *, caption=None, size=(11, 5)):
-    """Events along a line of time, marker area by number of parameters; returns the Axes.
-
-    events: dicts with `date` ("2018-10" or "2018-10-11"), `name`, and optionally `family`
-    (its color) and `params` (millions).
-    """
-    ax = new_axes(ax, size, title)
-    events = sorted(events, key=lambda event: event["date"])
-    heights = [3, -2.2, 1.4, -3.6, 4.4, -1.2, 2.2, -4.6]
-    for index, event in enumerate(events):
-        x, height = _year(event["date"]), heights[index % len(heights)]
-        ink = color(event.get("family") or event["name"], 0)
-        ax.plot([x, x], [0, height], color=ink, linewidth=1, zorder=1)
-        area = 30 + 3 * (event.get("params") or 0) ** 0.8
-        ax.scatter([x], [0], s=area, color=ink, alpha=0.75, zorder=2, edgecolor="white")
-        text = printable(event["name"])
-        if event.get("params"):
-            text += f"\n{event['params']:.0f}M"
-        ax.text(x, height, text, ha="center", va="bottom" if height > 0 else "top", fontsize=11)
-    ax.axhline(0, color="black", linewidth=1, zorder=0)
-    ax.set_ylim(-6.2, 6.2)
-    ax.set_yticks([])
-    ax.spines["left"].set_visible(False)
-    ax.set_xlabel("year of first publication")
-    add_caption(ax, caption)
-    return ax
-
-
-def _year(date):
-    year, month, day = (list(map(int, str(date).split("-"))) + [1, 1])[:3]
-    return year + (month - 1) / 12 + (day - 1) / 365
