@@ -56,6 +56,6 @@ clean:  ## remove the environment and everything that tools have left behind
 $(READY): pyproject.toml constraints.txt
 	@VENV=$(VENV) PYTHON=$(PYTHON) sh tools/make_venv.sh
 	@echo "Installing the packages of the course: some minutes the first time ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@$(BIN)/python -m pip install --disable-pip-version-check \
 		-c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
