@@ -18,7 +18,7 @@ SEAL = "seal.json"
 KEEP = 2  # the newest checkpoints that stay
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(OSError):
     """A checkpoint could not be written; the message says why and what to do."""
 
 

@@ -6,6 +6,7 @@ A command ends with 0 when it did what it was asked, 1 when it could not, 2 on w
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,6 +41,7 @@ def lab(context: typer.Context):
     """Open the course in JupyterLab; further options go to `jupyter lab` (--no-browser ...)."""
     from course_lib.lab import start
 
+    print("Starting JupyterLab; press Ctrl+C here to stop it.", flush=True)
     start(context.args)
 
 
@@ -71,6 +73,35 @@ def print_findings(found, runs, ready):
     for name, text in runs.items():
         print(f"{'':<7}{name:<10} {text}")
     print("\nReady." if ready else "\nNot ready: see the points marked `bad`.")
+
+
+@app.command()
+def pretrain(
+    model: Annotated[str, typer.Option(help="Family member: bert.")] = "bert",
+    data: Annotated[str, typer.Option(help="A data set of `course_lib.data`.")] = "wikipedia_en",
+    budget: Annotated[str, typer.Option(help="smoke, cpu or gpu; automatic if not given.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder for the model, checkpoints, metrics.")] = Path(
+        "runs/bert"
+    ),
+    objective: Annotated[str, typer.Option(help="mlm+nsp, or mlm alone.")] = "mlm+nsp",
+    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the budget's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Sequences, all processes.")] = None,
+    micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a step: less memory.")] = 1,
+    learning_rate: Annotated[float | None, typer.Option(help="The peak.")] = None,
+    seq_len: Annotated[int | None, typer.Option(min=8, help="Tokens in a row.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another run.")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Drop the run found in OUT.")] = False,
+):
+    """Pre-train a model. A run that was cut off goes on when the same command is given again.
+
+    Several processes: accelerate launch --num_processes 2 -m course_lib.cli pretrain ...
+    """
+    from course_lib import commands
+
+    options = dict(steps=steps, batch_size=batch_size, learning_rate=learning_rate, seed=seed,
+                   micro_batches=micro_batches)
+    commands.pretrain(model, data, budget, out, objective, seq_len, fresh,
+                      {k: v for k, v in options.items() if v is not None})
 
 
 def main():

@@ -1,0 +1,87 @@
+"""What `course pretrain` does, apart from reading its options."""
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from course_lib import budget as budgets
+from course_lib import pretrained, recipes
+from course_lib.pretraining import pretrain as run
+from course_lib.training import History, make_accelerator
+
+OBJECTIVES = ("mlm+nsp", "mlm")
+MODELS = ("bert",)
+
+
+def pretrain(
+    model: str, data: str, budget: str, out: Path, objective: str, seq_len: int | None,
+    fresh: bool, options: dict,
+) -> None:
+    """Prepare, train, save, and say how it went. Ends the process with 130 after an interrupt."""
+    check_choice("--model", model, MODELS)
+    check_choice("--objective", objective, OBJECTIVES)
+    chosen = budgets.Budget(budget) if budget else budgets.choose()
+    recipe = recipes.RECIPES[chosen.name]
+    recipe = replace(recipe, seq_len=seq_len or recipe.seq_len,
+                     train=fit_warmup(replace(recipe.train, **options)))
+    accelerator = make_accelerator()
+    out = make_folder(out, fresh, accelerator)
+    say = print if accelerator.is_main_process else (lambda *text: None)
+    say(chosen)
+    with accelerator.main_process_first():  # the first process fills the cache, the rest read it
+        prepared = recipes.prepare(data, recipe, next_sentence=objective == "mlm+nsp")
+    parameters = sum(p.numel() for p in prepared.model.parameters())
+    say(f"{parameters:,} parameters, {len(prepared.rows):,} rows of {recipe.seq_len} tokens, "
+        f"{recipe.train.steps} steps of {recipe.train.batch_size} rows")
+    history = run(prepared.model, prepared.rows, prepared.objective, prepared.train,
+                  prepared.held_out, out, accelerator=accelerator)
+    if accelerator.is_main_process:
+        pretrained.save(prepared.model, out / "model", prepared.tokenizer)
+        say(report(history, out))
+    if history.stopped_early:
+        sys.exit(130)
+
+
+def check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a value that is not among those allowed."""
+    if value not in allowed:
+        raise ValueError(f"{option} {value!r} is not known; choose one of {', '.join(allowed)}.")
+
+
+def fit_warmup(config):
+    """A shorter run warms up for a tenth of its steps at most."""
+    return replace(config, warmup_steps=min(config.warmup_steps, max(1, config.steps // 10)))
+
+
+def make_folder(out: Path, fresh: bool, accelerator: Accelerator) -> Path:
+    """The output folder, emptied of an earlier run's checkpoints if asked for."""
+    if accelerator.is_main_process:
+        if out.exists() and not out.is_dir():
+            raise ValueError(f"--out {out} is a file; name a folder.")
+        out.mkdir(parents=True, exist_ok=True)
+        if fresh:
+            shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    accelerator.wait_for_everyone()
+    return out
+
+
+def report(history: History, out: Path) -> str:
+    """A few lines for people."""
+    lines = [f"{history.steps} steps, {history.tokens:,} tokens, {history.seconds:.0f} s"]
+    if history.evaluations:
+        last, floor = history.evaluations[-1], history.unigram_entropy
+        gap = floor - last["mlm_loss"]
+        lines.append(
+            f"held out: masked-word loss {last['mlm_loss']:.3f} nats, accuracy "
+            f"{last['accuracy']:.3f}; {abs(gap):.3f} nats {'below' if gap > 0 else 'ABOVE'} the "
+            f"best guess without context ({floor:.3f})"
+        )
+        if "nsp_accuracy" in last:
+            lines.append(f"next sentence: accuracy {last['nsp_accuracy']:.3f}")
+    if history.stopped_early:
+        lines.append("stopped early; the same command goes on from here")
+    lines.append(f"model, metrics.json and curve.png are in {out}")
+    return "\n".join(lines)
