@@ -142,6 +142,25 @@ def test_module_blocks_draw_a_repeated_frame():
         plots.module_blocks(rows, ["x"])
 
 
+def test_a_fork_stands_side_by_side_inside_the_picture():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.LayerNorm(3))
+    rows = plots.trace(model, torch.zeros(2, 3))
+    stack = plots.module_blocks(rows, ["0", (["0"], ["1", "0"])])
+    ax = drawn(plots.blocks(stack))
+    boxes = [patch.get_bbox() for patch in ax.patches]
+    assert len(boxes) == 4 and boxes[1].y0 == boxes[2].y0 and boxes[1].x1 < boxes[2].x0
+    assert ax.get_xlim()[0] < boxes[1].x0 and boxes[2].x1 < ax.get_xlim()[1]
+
+
+@pytest.mark.parametrize("path, kind", [
+    ("bert.embeddings", "embedding"), ("encoder.layers.0.attention", "attention"),
+    ("encoder.layers.0.attention_norm", "norm"), ("layers.0.feed_forward.expand", "feedforward"),
+    ("bert.pooler", "head"), ("mlm", "head"), ("layers.0", "layer"),
+])  # fmt: skip
+def test_the_kind_of_a_module_follows_from_its_path(path, kind):
+    assert plots.diagrams.kind_of(path) == kind
+
+
 def test_token_rows_have_one_box_for_each_token():
     first = ("input", ["[CLS]", "she", "\u6211"], ["special", "", "masked"])
     rows = [first, ("target", ["", "x"], "")]

@@ -31,18 +31,22 @@ class Block:
 def blocks(stack, title=None, ax=None, *, caption=None, size=None, width=4.0):
     """Stacks of boxes, first at the bottom, arrows upwards; returns the Axes.
 
-    stack: list of Block, or {heading: list of Block} for several stacks side by side.
+    stack: list of Block, or {heading: list of Block} for several stacks side by side. A tuple of
+    lists inside a stack is a fork: those lists stand side by side on the box below.
     """
     stacks = stack if isinstance(stack, dict) else {"": stack}
     tallest = max(sum(map(_height, column)) for column in stacks.values())
     size = size or (max(4.6, 4.3 * len(stacks)), min(0.62 * tallest + 0.9, 11))
     ax = new_axes(ax, size, title)
+    forked = any(isinstance(block, tuple) for column in stacks.values() for block in column)
+    spread = 0.3 * width if forked else 0.0  # how far a fork stands out on each side
+    step = width + 1.6 + 2 * spread
     for number, (heading, column) in enumerate(stacks.items()):
-        left = number * (width + 1.6)
+        left = number * step
         top = _draw(ax, column, left, 0.0, width)
         ax.text(left + width / 2, top + 0.15, printable(heading), ha="center", va="bottom",
                 fontweight="bold")  # fmt: skip
-    ax.set_xlim(-0.5, len(stacks) * (width + 1.6) - 0.5)
+    ax.set_xlim(-0.5 - spread, len(stacks) * step - 0.5 - spread)
     ax.set_ylim(-0.2, tallest + 0.7)
     ax.axis("off")
     add_caption(ax, caption)
@@ -50,6 +54,8 @@ def blocks(stack, title=None, ax=None, *, caption=None, size=None, width=4.0):
 
 
 def _height(block):
+    if isinstance(block, tuple):
+        return max(sum(map(_height, branch)) for branch in block)
     if not block.children:
         return 1.4
     return sum(map(_height, block.children)) + 0.6
@@ -58,6 +64,9 @@ def _height(block):
 def _draw(ax, column, left, bottom, width):
     """Draw blocks from `bottom` up; returns the height reached."""
     for place, block in enumerate(column):
+        if isinstance(block, tuple):
+            bottom = _draw_fork(ax, block, left + width / 2, bottom, 0.75 * width)
+            continue
         if place:
             ax.annotate("", (left + width / 2, bottom + 0.02), (left + width / 2, bottom - 0.38),
                         arrowprops={"arrowstyle": "-|>", "color": "#444444"})  # fmt: skip
@@ -79,6 +88,18 @@ def _draw_box(ax, block, left, bottom, width):
     if block.note:
         ax.text(middle, bottom + 0.27, printable(block.note), ha="center", va="center",
                 fontsize=10, color="#333333")  # fmt: skip
+
+
+def _draw_fork(ax, branches, middle, bottom, width):
+    """Draw stacks side by side around `middle`, each with an arrow from the box below."""
+    gap, top = 0.15, bottom
+    left = middle - (len(branches) * (width + gap) - gap) / 2
+    for number, branch in enumerate(branches):
+        start = left + number * (width + gap)
+        ax.annotate("", (start + width / 2, bottom + 0.02), (middle, bottom - 0.38),
+                    arrowprops={"arrowstyle": "-|>", "color": "#444444"})  # fmt: skip
+        top = max(top, _draw(ax, branch, start, bottom, width))
+    return top
 
 
 def _draw_frame(ax, block, left, bottom, width):
@@ -142,9 +163,9 @@ def _first_shape(output):
 
 def kind_of(path):
     """The kind of box (its color) for a module's path."""
-    last = path.rsplit(".", 1)[-1].lower()
+    last = ".".join(path.lower().rsplit(".", 2)[-2:])  # with its parent: feed_forward.expand
     for kind, words in {
-        "embedding": ("embed",), "attention": ("attention", "attn"), "norm": ("norm",),
+        "norm": ("norm",), "embedding": ("embed",), "attention": ("attention", "attn"),
         "feedforward": ("feed", "ffn", "mlp_block"), "head": ("head", "pool", "mlm", "nsp", "cls"),
     }.items():  # fmt: skip
         if any(word in last for word in words):
@@ -156,13 +177,16 @@ def module_blocks(traced, paths, names=None):
     """Blocks for the modules at `paths`, in that order, from what `trace` saw.
 
     paths: list of paths; a list inside it, ["encoder.layers.0", 12, path, ...], is a frame of the
-    paths after the number, repeated that many times. names: {path: text for the box}.
+    paths after the number, repeated that many times; a tuple of lists is a fork (see `blocks`).
+    names: {path: text for the box}.
     Raises KeyError naming the path and what there is.
     """
     found = {row["path"]: row for row in traced}
     made = []
     for path in paths:
-        if isinstance(path, list):
+        if isinstance(path, tuple):
+            made.append(tuple(module_blocks(traced, branch, names) for branch in path))
+        elif isinstance(path, list):
             frame, times, *inside = path
             row = _row(found, frame)
             made.append(Block((names or {}).get(frame, frame), f"{row['parameters']:,}\neach",
