@@ -31,9 +31,9 @@ def check_text(text, name="text"):
 
 
 def check_vocab(vocab, special):
-    """Return `vocab` as a dict piece -> id; refuse empty, repeated or incomplete ones."""
+    """Return `vocab` as a dict piece -> id, by id; refuse empty, repeated or incomplete ones."""
     if isinstance(vocab, Mapping):
-        vocab = dict(vocab)
+        vocab = dict(sorted(vocab.items(), key=lambda item: item[1]))
     else:
         pieces = list(vocab)
         vocab = {piece: index for index, piece in enumerate(pieces)}
@@ -186,14 +186,15 @@ class Tokenizer:
 
     def fast(self):
         """A `tokenizers.Tokenizer` with the same ids, for encoding whole corpora quickly."""
-        fast = self._fast_model()
         from tokenizers import AddedToken
         from tokenizers.processors import TemplateProcessing
 
+        fast = self._fast_model()
         for role, token in self.special.items():
             eats_space = role == "mask" and self.MASK_EATS_SPACE
-            fast.add_special_tokens([AddedToken(token, special=True, normalized=False,
-                                                lstrip=eats_space)])
+            fast.add_special_tokens(
+                [AddedToken(token, special=True, normalized=False, lstrip=eats_space)]
+            )
         cls, sep = self.special["cls"], self.special["sep"]
         second = int(self.SEGMENTS)
         between = f"{sep}:{second} " * (self.PAIR_SEPARATORS - 1)

@@ -13,9 +13,7 @@ from .base import Tokenizer, check_texts, read_json, read_special, write_json
 
 # How GPT-2 cuts a text into words before merging: English endings, letters, digits, other signs
 # (each with one blank before it), then blanks. Nothing is dropped: the parts join to the text.
-WORDS = regex.compile(
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-)
+WORDS = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
 
 
 def bytes_to_unicode():

@@ -59,6 +59,11 @@ def read_spiece(path):
     return pieces, charsmap or None
 
 
+def as_stored(score):
+    """A score as the file holds it, in four bytes; so saving and reading changes no split."""
+    return struct.unpack("<f", struct.pack("<f", score))[0]
+
+
 class CharsMap:
     """SentencePiece's table of character replacements (Unicode NFKC and a few rules more).
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .base import Tokenizer, check_texts, read_json, read_special
 from .bytelevel_bpe import learned_model
-from .spiece import CharsMap, read_spiece, write_spiece
+from .spiece import CharsMap, as_stored, read_spiece, write_spiece
 
 UNKNOWN_PENALTY = 10.0  # SentencePiece: an unknown character costs this more than the rarest piece
 
@@ -27,9 +27,9 @@ def simplify(text, lower_case=True, keep_accents=False):
 
 
 def mark_blanks(text):
-    """Write each blank as ▁ and put one in front: "new york" becomes "▁new▁york"."""
-    text = re.sub(" +", " ", text).strip(" ")
-    return "▁" + text.replace(" ", "▁") if text else ""
+    """Write each run of blanks as one ▁ and put one in front: "new york" is "▁new▁york"."""
+    words = text.replace("▁", " ").strip(" ")
+    return "▁" + re.sub(" +", "▁", words) if words else ""
 
 
 def split_marked(text):
@@ -96,7 +96,7 @@ class Unigram(Tokenizer):
     MASK_EATS_SPACE = True
 
     def __init__(self, pieces, charsmap=None, lower_case=True, keep_accents=False, special=None):
-        self.pieces = [(piece, float(score)) for piece, score in pieces]
+        self.pieces = [(piece, as_stored(score)) for piece, score in pieces]
         super().__init__([piece for piece, _ in self.pieces], special)
         specials = set(self.special.values())
         self.scores = {piece: score for piece, score in self.pieces if piece not in specials}
@@ -115,8 +115,8 @@ class Unigram(Tokenizer):
         return join_unknown(pieces, self.scores)
 
     def _join(self, pieces):
-        special = set(self.special.values())
-        text = "".join(f"▁{piece}" if piece in special else piece for piece in pieces)
+        apart = set(self.special.values()) - {self.special["unk"]}
+        text = "".join(f"▁{piece}" if piece in apart else piece for piece in pieces)
         return text.replace("▁", " ").strip(" ")
 
     def _fast_model(self):
@@ -146,10 +146,18 @@ class Unigram(Tokenizer):
         return cls(pieces, charsmap, lower_case, bool(keep_accents), special)
 
     def save(self, folder):
-        """Write spiece.model and tokenizer_config.json (the layout of albert-base-v2)."""
-        folder = self._save_config(folder, "AlbertTokenizer", do_lower_case=self.lower_case,
-                                   keep_accents=self.keep_accents)
+        """Write spiece.model, tokenizer.json and tokenizer_config.json, as albert-base-v2 has them.
+
+        `transformers` reads tokenizer.json; without it, it would need sentencepiece and protobuf.
+        """
+        folder = self._save_config(
+            folder,
+            "PreTrainedTokenizerFast",
+            do_lower_case=self.lower_case,
+            keep_accents=self.keep_accents,
+        )
         write_spiece(folder / "spiece.model", self.pieces, self.charsmap, self.special)
+        self.fast().save(str(folder / "tokenizer.json"))
         return folder
 
 
@@ -177,7 +185,7 @@ def _fast_normalizer(charsmap, lower_case, keep_accents):
         sigma = normalizers.Replace(Regex(r"(?<=\p{L}\p{M}*)Σ(?!\p{M}*\p{L})"), "ς")
         steps += [sigma, normalizers.Lowercase()]
     steps.append(normalizers.Precompiled(charsmap) if charsmap else normalizers.NFKC())
-    steps += [normalizers.Replace(Regex(" +"), " "), normalizers.Strip()]
+    steps += [normalizers.Replace(Regex("[ ▁]+"), " "), normalizers.Strip()]
     return normalizers.Sequence(steps)
 
 
@@ -198,7 +206,9 @@ def train_unigram(texts, vocab_size, lower_case=True, keep_accents=False):
     """Learn a unigram vocabulary from an iterable of strings, with the `tokenizers` library.
 
     The trainer starts from many candidates, fits their probabilities by EM and drops the pieces
-    whose loss costs least, until `vocab_size` are left (special tokens included).
+    whose loss costs least, until `vocab_size` are left (special tokens included). It goes through
+    the words in random order: scores of two runs differ in the third decimal, and pieces with
+    nearly equal scores swap ids. Keep the vocabulary that a model was trained with.
     """
     from tokenizers import Tokenizer as FastTokenizer
     from tokenizers import models, trainers

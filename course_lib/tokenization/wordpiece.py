@@ -6,6 +6,7 @@ BERT (https://github.com/google-research/bert, tokenization.py) step by step.
 """
 
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 from .base import Tokenizer, check_texts, read_json, read_special
@@ -108,8 +109,9 @@ class WordPiece(Tokenizer):
         from tokenizers import Tokenizer as FastTokenizer
         from tokenizers import models
 
-        model = models.WordPiece(self.vocab, unk_token=self.special["unk"],
-                                 max_input_chars_per_word=100)
+        model = models.WordPiece(
+            self.vocab, unk_token=self.special["unk"], max_input_chars_per_word=100
+        )
         fast = FastTokenizer(model)
         fast.normalizer, fast.pre_tokenizer, fast.decoder = _fast_steps(self.lower_case)
         return fast
@@ -164,18 +166,42 @@ def train_wordpiece(texts, vocab_size, lower_case=True, min_frequency=2, alphabe
     """Learn a WordPiece vocabulary from an iterable of strings, with the `tokenizers` library.
 
     Google never published its trainer; the library merges the most frequent pairs, as BPE does.
-    alphabet: at most so many different characters are kept.
+    alphabet: at most so many different characters are kept, and never so many that they fill more
+    than half of the vocabulary. The same texts give the same ids.
     """
+    special = list(WordPiece.SPECIAL.values())
+    texts = check_texts(texts, vocab_size, smallest=4 * len(special))
+    alphabet = min(alphabet, vocab_size // 4)
+    # The library numbers single characters in random order, and breaks ties between merges by
+    # these numbers. A first pass without merges finds the characters, the second has them sorted.
+    found = _train_pieces(texts, 0, special, lower_case).get_vocab()
+    chars = [p for p in found if len(p) == 1]
+    if len(chars) > alphabet:
+        chars = _commonest(chars, texts, lower_case, alphabet)
+    singles = [*sorted(chars), *sorted(p for p in found if p[:2] == "##" and p[2:] in chars)]
+    fast = _train_pieces(texts, vocab_size, special + singles, lower_case, min_frequency, chars)
+    return WordPiece(fast.get_vocab(), lower_case)
+
+
+def _train_pieces(texts, vocab_size, first, lower_case, min_frequency=2, chars=None):
+    """A `tokenizers` WordPiece trained on texts, with `first` as its first pieces."""
     from tokenizers import Tokenizer as FastTokenizer
     from tokenizers import models, trainers
 
-    special = list(WordPiece.SPECIAL.values())
-    texts = check_texts(texts, vocab_size, len(special) + 2)
     fast = FastTokenizer(models.WordPiece({"[UNK]": 0}, unk_token="[UNK]"))
     fast.normalizer, fast.pre_tokenizer, _ = _fast_steps(lower_case)
+    limit = {} if chars is None else dict(initial_alphabet=chars, limit_alphabet=len(chars))
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=special,
-        limit_alphabet=alphabet, show_progress=False,
+        vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=first,
+        show_progress=False, **limit,
     )  # fmt: skip
     fast.train_from_iterator(texts, trainer)
-    return WordPiece(fast.get_vocab(), lower_case)
+    return fast
+
+
+def _commonest(chars, texts, lower_case, limit):
+    """The `limit` commonest of `chars` in the cleaned texts; ties go by code point."""
+    normalizer, counts = _fast_steps(lower_case)[0], Counter()
+    for text in texts:
+        counts.update(normalizer.normalize_str(text))
+    return sorted(chars, key=lambda char: (-counts[char], char))[:limit]
