@@ -8,6 +8,7 @@ root = Path(__file__).resolve().parents[2]
 
 c.ServerApp.root_dir = str(root)
 c.ServerApp.allow_root = hasattr(os, "geteuid") and os.geteuid() == 0  # as in a container
+c.Application.log_level = "WARN"  # the address to open, and what goes wrong
 # No news, no update checks, no extension market: nothing asks a server outside this machine.
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.news_url = None
