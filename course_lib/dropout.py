@@ -16,7 +16,8 @@ def keep_mask(x: Tensor, p: float) -> Tensor:
     words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
     words.random_(-(1 << 63), None)
     lanes = words.view(torch.int16)[: x.numel()]
-    return (lanes >= round(p * STEPS) - STEPS // 2).view(x.shape)
+    low = min(round(p * STEPS), STEPS - 1)  # at STEPS the limit would not fit into 16 bits
+    return (lanes >= low - STEPS // 2).view(x.shape)
 
 
 class Dropout(nn.Module):
