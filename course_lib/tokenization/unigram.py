@@ -13,6 +13,7 @@ from pathlib import Path
 from .base import Tokenizer, check_texts, read_json, read_special
 from .bytelevel_bpe import learned_model
 from .spiece import CharsMap, as_stored, read_spiece, write_spiece
+from .wordpiece import lower_letters
 
 UNKNOWN_PENALTY = 10.0  # SentencePiece: an unknown character costs this more than the rarest piece
 
@@ -23,7 +24,7 @@ def simplify(text, lower_case=True, keep_accents=False):
     if not keep_accents:
         text = unicodedata.normalize("NFKD", text)
         text = "".join(char for char in text if not unicodedata.combining(char))
-    return text.lower() if lower_case else text
+    return lower_letters(text) if lower_case else text
 
 
 def mark_blanks(text):
@@ -182,8 +183,7 @@ def _fast_normalizer(charsmap, lower_case, keep_accents):
         marks = "".join(chr(c) for c in range(0x300, 0x20000) if unicodedata.combining(chr(c)))
         steps += [normalizers.NFKD(), normalizers.Replace(Regex(f"[{marks}]"), "")]
     if lower_case:
-        sigma = normalizers.Replace(Regex(r"(?<=\p{L}\p{M}*)Σ(?!\p{M}*\p{L})"), "ς")
-        steps += [sigma, normalizers.Lowercase()]
+        steps.append(normalizers.Lowercase())
     steps.append(normalizers.Precompiled(charsmap) if charsmap else normalizers.NFKC())
     steps += [normalizers.Replace(Regex("[ ▁]+"), " "), normalizers.Strip()]
     return normalizers.Sequence(steps)

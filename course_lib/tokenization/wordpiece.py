@@ -45,6 +45,11 @@ def strip_accents(text):
     return "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
 
 
+def lower_letters(text):
+    """Lower case letter by letter. (`str.lower` alone minds where a Greek word ends: Σ, ς.)"""
+    return "".join(char.lower() for char in text)
+
+
 def is_punctuation(char):
     """ASCII signs such as $ and ^ count too, although Unicode calls them symbols."""
     is_ascii_sign = 33 <= ord(char) <= 126 and not char.isalnum()
@@ -61,7 +66,7 @@ def basic_words(text, lower_case=True):
     words = []
     for word in space_cjk(clean_text(text)).split():
         if lower_case:
-            word = strip_accents(word.lower())
+            word = strip_accents(lower_letters(word))
         words += split_punctuation(word)
     return words
 
@@ -145,16 +150,14 @@ class WordPiece(Tokenizer):
 
 def _fast_steps(lower_case):
     """Normalizer, pre-tokenizer and decoder of `tokenizers` that do what `basic_words` does."""
-    from tokenizers import Regex, decoders, normalizers, pre_tokenizers
+    from tokenizers import decoders, normalizers, pre_tokenizers
 
     def bert(clean=False, cjk=False, accents=False, lower=False):
         return normalizers.BertNormalizer(clean, cjk, accents, lower)
 
     steps = [bert(clean=True, cjk=True)]
     if lower_case:
-        # Python lowers a Greek capital sigma at the end of a word to its final form.
-        sigma = normalizers.Replace(Regex(r"(?<=\p{L}\p{M}*)Σ(?!\p{M}*\p{L})"), "ς")
-        steps += [sigma, bert(lower=True), bert(accents=True)]
+        steps += [bert(lower=True), bert(accents=True)]
     return normalizers.Sequence(steps), pre_tokenizers.BertPreTokenizer(), decoders.WordPiece()
 
 
