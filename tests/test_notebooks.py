@@ -62,6 +62,7 @@ GOOD = [
     saved(code("x = 1", "first", 1), code("x", "second", 2, [text("1")])),
     saved(code(outputs=[text("see https://example.org/home/user/page and 3/4 or course_lib/x")])),
     saved(code(outputs=[error("meant")], tags=["raises-exception"])),
+    saved(code(outputs=[text("the tree/root of usr/home; x/tmp/y, ~/tmp; 1/2")])),
     saved(code(count=None, tags=["skip-execution"]), code(id="next", count=1)),
     saved(nbformat.v4.new_markdown_cell("A [link](https://example.org).", id="words")),
 ]
@@ -101,6 +102,7 @@ def test_each_rule_for_authors_can_fail(made, words):
         ([code(outputs=[error("oh")])], "ValueError: oh"),
         ([code(outputs=[text("careful", "stderr")])], "stderr"),
         ([code(outputs=[text("saved in /home/ann/course/x.pt")])], "/home/ann"),
+        ([code(outputs=[text("see file:///data/x.html")])], "file:///data"),
         ([code(outputs=[text(r"C:\Users\ann\course")])], "path"),
         ([code(outputs=[shown({"text/html": "<a href='/Users/ann/x'>"})])], "/Users/ann"),
         ([code(outputs=[text("lib/python3.11/site-packages/torch")])], "site-packages"),

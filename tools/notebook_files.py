@@ -23,7 +23,7 @@ ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 # Top-level folders of Linux, macOS and Windows machines, unless part of a longer path or a URL.
 MACHINE_PATH = re.compile(
     r"(?<![\w./:~-])/(?:home|root|tmp|usr|opt|var|mnt|srv|private|Users)/[\w.-]+"
-    r"|\b[A-Z]:\\+Users\\+\w+|\b(?:site|dist)-packages[/\\]"
+    r"|\bfile:///\w+|\b[A-Z]:\\+Users\\+\w+|\b(?:site|dist)-packages[/\\]"
 )
 
 
@@ -148,5 +148,5 @@ def machine_paths(text: str) -> set[str]:
     """Paths in `text` that exist on this machine only."""
     here = {str(ROOT), str(Path.home()), tempfile.gettempdir()} - {"/"}
     return {match.group() for match in MACHINE_PATH.finditer(text)} | {
-        name for name in here if re.search(re.escape(name) + r"(?=[/\\]|\b)", text)
+        name for name in here if re.search(rf"(?<![\w.~-]){re.escape(name)}\b", text)
     }

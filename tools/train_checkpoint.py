@@ -41,28 +41,49 @@ def main() -> None:
     tokenizer = make_tokenizer(arguments.out / "tokenizer")
     rows = {split: make_rows(split, tokenizer) for split in ("train", "validation")}
     shape = ModelConfig(
-        vocab_size=tokenizer.vocab_size, hidden_size=192, num_layers=4, num_heads=3,
-        intermediate_size=768, max_positions=SEQ_LEN, dropout=0.0, attention_dropout=0.0,
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=192,
+        num_layers=4,
+        num_heads=3,
+        intermediate_size=768,
+        max_positions=SEQ_LEN,
+        dropout=0.0,
+        attention_dropout=0.0,
     )
     config = TrainConfig(
-        steps=arguments.steps, batch_size=arguments.batch_size, warmup_steps=arguments.steps // 20,
-        learning_rate=arguments.learning_rate, eval_every=max(1, arguments.steps // 60),
+        steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        warmup_steps=arguments.steps // 20,
+        learning_rate=arguments.learning_rate,
+        eval_every=max(1, arguments.steps // 60),
     )
     torch.manual_seed(config.seed)
     model = BertForPreTraining(shape)
     history = pretrain(
-        model, rows["train"], MaskedLM.from_tokenizer(tokenizer), config, rows["validation"],
-        out=arguments.out, eval_rows=1024,
+        model,
+        rows["train"],
+        MaskedLM.from_tokenizer(tokenizer),
+        config,
+        rows["validation"],
+        out=arguments.out,
+        eval_rows=1024,
     )
     pretrained.save(model, arguments.out / "model", tokenizer, dtype=torch.float16)
     last = history.evaluations[-1]
     record = {
-        "data": list(CORPORA), "training_rows": len(rows["train"]), "tokens": history.tokens,
-        "steps": config.steps, "batch_size": config.batch_size, "seq_len": SEQ_LEN,
-        "learning_rate": config.learning_rate, "seconds": round(history.seconds),
-        "unigram_entropy": history.unigram_entropy, **last,
+        "data": list(CORPORA),
+        "training_rows": len(rows["train"]),
+        "tokens": history.tokens,
+        "steps": config.steps,
+        "batch_size": config.batch_size,
+        "seq_len": SEQ_LEN,
+        "learning_rate": config.learning_rate,
+        "seconds": round(history.seconds),
+        "unigram_entropy": history.unigram_entropy,
+        **last,
         "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
-        "torch": torch.__version__, "date": date.today().isoformat(),
+        "torch": torch.__version__,
+        "date": date.today().isoformat(),
     }
     (arguments.out / "model" / "training.json").write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record, indent=1))
