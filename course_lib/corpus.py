@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from datasets import Dataset, Features, List, Value
 
 from course_lib.cache import cache_dir
@@ -11,8 +13,8 @@ from course_lib.sentences import sentences
 
 VERSION = 1                      # change it when the splitting of sentences changes
 FEATURES = Features({"sentences": List(List(Value("int32")))})
+TEXT = (Value("string"), Value("large_string"), List(Value("string")))
 BATCH = 64                       # documents encoded together
-WRITTEN_TOGETHER = 256           # documents held in memory before they go to disk
 
 
 def encode_corpus(dataset: Dataset, tokenizer, text_column: str = "text",
@@ -32,8 +34,7 @@ def encode_corpus(dataset: Dataset, tokenizer, text_column: str = "text",
                         f"{type(dataset).__name__}: choose a split, e.g. corpus['train']")
     if text_column not in dataset.column_names:
         raise ValueError(f"no column {text_column!r}: there are {dataset.column_names}")
-    if dataset.features[text_column] not in (Value("string"), Value("large_string"),
-                                             List(Value("string"))):
+    if dataset.features[text_column] not in TEXT:
         raise ValueError(f"column {text_column!r} holds {dataset.features[text_column]}, not text")
     fast = tokenizer.fast()
     key = f"{VERSION}/{dataset._fingerprint}/{text_column}/{fast.to_str()}"
@@ -44,7 +45,7 @@ def encode_corpus(dataset: Dataset, tokenizer, text_column: str = "text",
         Encode(fast, text_column), batched=True, batch_size=BATCH, remove_columns=[text_column],
         features=FEATURES, num_proc=num_proc if num_proc > 1 else None,
         cache_file_name=str(folder / f"{name}.arrow"), new_fingerprint=name,
-        load_from_cache_file=True, writer_batch_size=WRITTEN_TOGETHER, desc="encoding")
+        load_from_cache_file=True, desc="encoding")
 
 
 @dataclass
@@ -54,10 +55,18 @@ class Encode:
     fast: Any                    # a tokenizers.Tokenizer
     column: str
 
-    def __call__(self, batch: dict) -> dict:
+    def __call__(self, batch: dict) -> pa.Table:
         documents = [sentences(text) if isinstance(text, str) else list(text or ())
                      for text in batch[self.column]]
         flat = self.fast.encode_batch([s for document in documents for s in document],
                                       add_special_tokens=False)
-        ids = iter([encoding.ids for encoding in flat])
-        return {"sentences": [[next(ids) for _ in document] for document in documents]}
+        ids = [encoding.ids for encoding in flat]
+        values = np.fromiter((i for sentence in ids for i in sentence), np.int32)
+        # Arrow's own layout, values and the borders between lists: far quicker than Python lists
+        inner = pa.ListArray.from_arrays(_borders(ids), pa.array(values))
+        return pa.table({"sentences": pa.ListArray.from_arrays(_borders(documents), inner)})
+
+
+def _borders(lists: list[list]) -> pa.Array:
+    """Where each list starts and ends in all of them end to end: 0, len(first), ..."""
+    return pa.array(np.cumsum([0, *map(len, lists)]), pa.int32())

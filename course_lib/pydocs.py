@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+import pyarrow.parquet
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from course_lib.cache import cache_dir
@@ -44,12 +45,12 @@ def dataset() -> DatasetDict:
     the name in it; module. Made once (some seconds), then read from the cache.
     """
     path = cache_dir() / f"pydocs-{VERSION}-{fingerprint()}.parquet"
-    if not path.exists():
+    rows = _read(path)
+    if rows is None:
         features = Features({name: Value("string") for name in COLUMNS})
         columns = zip(*extract(), strict=True)
-        made = Dataset.from_dict(dict(zip(COLUMNS, map(list, columns), strict=True)), features)
-        _write_whole(made, path)
-    rows = _read(path)
+        rows = Dataset.from_dict(dict(zip(COLUMNS, map(list, columns), strict=True)), features)
+        _write_whole(rows, path)
     marks = [_is_held_out(module) for module in rows["module"]]
     return DatasetDict(train=rows.select([i for i, mark in enumerate(marks) if not mark]),
                        validation=rows.select([i for i, mark in enumerate(marks) if mark]))
@@ -170,10 +171,12 @@ def _write_whole(rows: Dataset, path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> Dataset:
-    import pyarrow.parquet
-
-    return Dataset(pyarrow.parquet.read_table(path))
+def _read(path: Path) -> Dataset | None:
+    """The cached table; None if there is none, or one that a full disk cut short."""
+    try:
+        return Dataset(pyarrow.parquet.read_table(path))
+    except (OSError, pyarrow.ArrowInvalid):
+        return None
 
 
 def _is_held_out(module: str) -> bool:

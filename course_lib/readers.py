@@ -12,6 +12,8 @@ from course_lib.cache import cache_dir
 from course_lib.catalog import Source
 from course_lib.hub_files import hub_reachable
 
+PATIENCE = 2.5                   # seconds to wait for the hub
+
 
 class DataError(ValueError):
     """A data set cannot be loaded; the message says what was tried and what to do."""
@@ -78,7 +80,7 @@ def online() -> bool:
     answers: list[bool] = []  # a name server may hang for longer than any time limit of a request
     asking = threading.Thread(target=lambda: answers.append(hub_reachable(2.0)), daemon=True)
     asking.start()
-    asking.join(2.5)
+    asking.join(PATIENCE)
     return answers == [True]
 
 
