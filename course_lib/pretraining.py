@@ -4,6 +4,7 @@ Source: Devlin et al. 2019 (arXiv:1810.04805), section 3.1 and appendix A.2.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -41,12 +42,14 @@ def pretrain(
     monitor: Monitor | bool = True,
     eval_rows: int = 256,
     accelerator: Accelerator | None = None,
+    also: Callable[[nn.Module], dict] | None = None,
 ) -> History:
     """Pre-train `model` (in place) on `rows`, which come from `packing`.
 
     held_out: rows of other documents, of which the first `eval_rows` are looked at, always with the
     same masks. out: a folder for checkpoints, metrics.json and curve.png; a run that was cut off
-    goes on there. Returns the History. Raises ValueError for empty rows or a batch size that the
+    goes on there. also: gives further figures of the model, a dict, noted with each look at the
+    held-out rows. Returns the History. Raises ValueError for empty rows or a batch size that the
     processes cannot share evenly.
     """
     if len(rows) == 0:
@@ -70,11 +73,16 @@ def pretrain(
 
     watch = HeldOut(held_out, objective, eval_rows) if held_out is not None else None
     floor = watch.unigram_entropy if watch else None
+
+    def evaluate(model: nn.Module) -> dict[str, float]:
+        found = watch.evaluate(model, use_bf16(config, accelerator.device))
+        return found | (also(model) if also else {})
+
     if monitor is True:
         monitor = Monitor("Pre-training", floor)
     history = train(
         model, batch_of_step, config, accelerator=accelerator, out=out, monitor=monitor or None,
-        evaluate=watch and (lambda m: watch.evaluate(m, use_bf16(config, accelerator.device))),
+        evaluate=evaluate if watch else None,
         identity={"model": repr(model.config), "objective": repr(objective), "rows": len(rows)},
         on_save=out and (lambda history: write_report(history, out, floor)),
     )

@@ -1,0 +1,183 @@
+"""Recorded runs for the lesson on pre-training; takes a while, so it goes on where it stopped.
+
+    python -m benchmarks.pretraining_evidence            # all parts
+    python -m benchmarks.pretraining_evidence phases     # or some
+
+Each part writes notebooks/records/06_PART.json: settings, every seed's values, versions, date and
+hardware in general words. All runs use tinyworld, a BERT of 2 layers and one thread.
+
+    phases      one long run: masked words by role, next sentence, word by word
+    techniques  the recipe with one thing changed, three seeds each
+    rates       the share of words that is hidden, three seeds each
+    masks       the same masks again and again, or new ones each time, on little text, three seeds
+"""
+
+import json
+import platform
+import sys
+import time
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from course_lib import data, tinyworld
+from course_lib.bert import BertForPreTraining
+from course_lib.config import ModelConfig
+from course_lib.objectives import MaskedLM
+from course_lib.packing import full_sentences, nsp_pairs
+from course_lib.pretraining import HeldOut, pretrain
+from course_lib.tinyworld_probe import accuracy_by_role, hidden_words
+from course_lib.training import TrainConfig
+
+RECORDS = Path(__file__).resolve().parent.parent / "notebooks" / "records"
+SEEDS = (0, 1, 2)
+SEQ_LEN = 64
+TOKENIZER = tinyworld.tokenizer()
+SHAPE = ModelConfig(
+    vocab_size=TOKENIZER.vocab_size, hidden_size=64, num_layers=2, num_heads=4,
+    intermediate_size=256, max_positions=SEQ_LEN, dropout=0.0, attention_dropout=0.0,
+    initializer_range=0.08,
+)
+RECIPE = TrainConfig(steps=300, batch_size=16, learning_rate=4e-3, warmup_steps=30, eval_every=300)
+
+
+@cache
+def encoded(n_documents: int, seed: int):
+    """Documents of tinyworld as lists of ids."""
+    return data.encode_corpus(tinyworld.dataset(n_documents, seed, truth=False), TOKENIZER)
+
+
+def pairs(n_documents: int, seed: int):
+    """Their sentence pairs."""
+    return nsp_pairs(encoded(n_documents, seed), SEQ_LEN, TOKENIZER)
+
+
+def new_model(seed: int, **changes) -> BertForPreTraining:
+    torch.manual_seed(seed)
+    return BertForPreTraining(SHAPE.replace(**changes))
+
+
+def phases() -> dict:
+    """One run long enough to see what is learned in which order."""
+    rows, held_out = pairs(8000, 0), pairs(300, 1)
+    hidden = hidden_words(400, TOKENIZER)
+    config = replace(RECIPE, steps=4000, batch_size=32, warmup_steps=100, eval_every=100)
+    model = new_model(0)
+    history = pretrain(
+        model, rows, MaskedLM.from_tokenizer(TOKENIZER), config, held_out, monitor=False,
+        also=lambda m: {f"role {k}": v for k, v in accuracy_by_role(m, hidden).items()},
+    )
+    looks = [{k: round(v, 4) for k, v in look.items()} for look in history.evaluations]
+    return {"settings": settings(config), "unigram_entropy": history.unigram_entropy,
+            "rows": len(rows), "seconds": round(history.seconds), "evaluations": looks}
+
+
+TECHNIQUES = {
+    "the recipe": {},
+    "no warm-up": {"warmup_steps": 0},
+    "no weight decay": {"weight_decay": 0.0},
+    "no clipping": {"clip_norm": 1e9},
+    "dropout 0.1": {"dropout": 0.1, "attention_dropout": 0.1},
+    "initial weights 0.02": {"initializer_range": 0.02},
+    "always [MASK] (100/0/0)": {"mask_share": 1.0, "random_share": 0.0},
+}
+
+
+def techniques(arm: str, seed: int) -> dict:
+    """300 steps with one thing changed, looked at in the same way."""
+    changes = dict(TECHNIQUES[arm])
+    shape = {k: changes.pop(k) for k in list(changes) if hasattr(SHAPE, k)}
+    masks = {k: changes.pop(k) for k in list(changes) if k.endswith("_share")}
+    return short_run(seed, shape, masks, changes)
+
+
+RATES = {"5 %": 0.05, "15 %": 0.15, "40 %": 0.4, "60 %": 0.6}
+
+
+def rates(arm: str, seed: int) -> dict:
+    """300 steps with another share of hidden words; all are tested with 15 %."""
+    return short_run(seed, {}, {"rate": RATES[arm]}, {})
+
+
+def short_run(seed: int, shape: dict, masks: dict, changes: dict) -> dict:
+    """Train 300 steps on sentence pairs and look at held-out ones under the standard masks."""
+    rows, held_out = pairs(4000, 0), pairs(300, 1)
+    config = replace(RECIPE, seed=seed, **changes)
+    model = new_model(seed, **shape)
+    history = pretrain(model, rows, MaskedLM.from_tokenizer(TOKENIZER, seed=seed, **masks), config,
+                       monitor=False)
+    found = HeldOut(held_out, MaskedLM.from_tokenizer(TOKENIZER)).evaluate(model)
+    only = MaskedLM.from_tokenizer(TOKENIZER, mask_share=0.0, random_share=0.0)
+    visible = HeldOut(held_out, only).evaluate(model)
+    return {**found, "visible_accuracy": visible["accuracy"], "training_loss": history.loss[-20:],
+            "highest_loss": max(history.loss), "seconds": history.seconds}
+
+
+MASK_STEPS = 800
+COPIES = {"static (1 mask)": 1, "10 copies (BERT)": 10, "dynamic (RoBERTa)": None}
+
+
+def masks(arm: str, seed: int) -> dict:
+    """Masked words only, on 100 documents read again and again."""
+    rows, held_out = (full_sentences(encoded(n, s), SEQ_LEN, TOKENIZER)
+                      for n, s in ((100, 0), (300, 1)))
+    config = replace(RECIPE, steps=MASK_STEPS, seed=seed, eval_every=100)
+    objective = MaskedLM.from_tokenizer(TOKENIZER, seed=seed, copies=COPIES[arm])
+    history = pretrain(new_model(seed), rows, objective, config, held_out, monitor=False)
+    looks = [{k: round(v, 4) for k, v in look.items()} for look in history.evaluations]
+    loss = [sum(history.loss[i:i + 100]) / 100 for i in range(0, MASK_STEPS, 100)]
+    return {"rows": len(rows), "evaluations": looks, "training_loss": loss,
+            "seconds": history.seconds}
+
+
+def settings(config: TrainConfig) -> dict:
+    return {"model": {k: getattr(SHAPE, k) for k in SHAPE.__dataclass_fields__},
+            "steps": config.steps, "batch_size": config.batch_size, "seq_len": SEQ_LEN,
+            "learning_rate": config.learning_rate, "warmup_steps": config.warmup_steps}
+
+
+def provenance() -> dict:
+    return {"date": date.today().isoformat(), "torch": torch.__version__,
+            "python": platform.python_version(),
+            "hardware": f"{platform.machine()} server CPU, {torch.get_num_threads()} thread, "
+                        "shared with other work (times say little)"}
+
+
+def record(name: str, run, arms, config: TrainConfig) -> None:
+    """Run what is missing of a part, writing after each run."""
+    path = RECORDS / f"06_{name}.json"
+    found = json.loads(path.read_text()) if path.exists() else {
+        "settings": settings(config), **provenance(), "runs": {}}
+    for seed in SEEDS:  # seed by seed: a half-finished record compares all arms
+        for arm in arms:
+            if str(seed) in found["runs"].setdefault(arm, {}):
+                continue
+            started = time.process_time()
+            found["runs"][arm][str(seed)] = run(arm, seed)
+            write(path, found)
+            print(f"{name}: {arm}, seed {seed}: {time.process_time() - started:.0f} s", flush=True)
+
+
+def write(path: Path, found: dict) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def main(parts: list[str]) -> None:
+    torch.set_num_threads(1)
+    if "phases" in parts and not (RECORDS / "06_phases.json").exists():
+        write(RECORDS / "06_phases.json", {**phases(), **provenance()})
+    if "techniques" in parts:
+        record("techniques", techniques, TECHNIQUES, RECIPE)
+    if "masks" in parts:
+        record("masks", masks, COPIES, replace(RECIPE, steps=MASK_STEPS))
+    if "rates" in parts:
+        record("rates", rates, RATES, RECIPE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["phases", "techniques", "masks", "rates"])
