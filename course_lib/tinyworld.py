@@ -40,7 +40,7 @@ def documents(n: int | None = None, seed: int = 0, start: int = 0) -> Iterator[D
 
 
 def tokenizer() -> WordPiece:
-    """A lower-casing WordPiece whose pieces are the whole words of tinyworld (about 340)."""
+    """A lower-casing WordPiece whose pieces are the whole words of tinyworld (about 300)."""
     return WordPiece([*SPECIAL, *vocabulary()], lower_case=True)
 
 

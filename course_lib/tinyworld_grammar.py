@@ -35,9 +35,9 @@ class Story(Writer):
                                         dice.pick(tuple(words.AUXILIARIES))))
         self.topic = words.TOPICS[topic]
         self.day = int(dice.random() * len(words.DAYS))
-        self.actors = self._actors(2 if dice.chance(0.5) else 1)
+        self.actors = self._actors(2 if dice.chance(0.4) else 1)
         # drawn without repetition, so that a verb names one event of the document
-        self.verbs = dice.sample(self.topic.verbs, 6)
+        self.verbs = dice.sample(self.topic.verbs, 5)
         self.moving = dice.sample(words.MOVING, 4)
         self.opinions = dice.sample(words.OPINION_VERBS[self.document.sentiment], 4)
         self.town, self.firm = self._town_and_firm()
@@ -107,7 +107,7 @@ class Story(Writer):
         if form == "after":
             self.say("while")
             place = self._being_there(actor)
-        elif form != "before" and self.dice.chance(0.5):
+        elif form != "before" and self.dice.chance(0.75):
             place = self.at(actor.place)
         event.subject, event.place = subject, place
         return event
@@ -124,7 +124,7 @@ class Story(Writer):
             self.add(self.dice.pick(words.ADVERBS[self.document.sentiment]), "adverb",
                      "sentiment")
         event = Event(self.add(self.verbs.pop(), "verb"), object=self.thing(actor))
-        if self.dice.chance(0.25):
+        if self.dice.chance(0.15):
             self.say("for")
             self.entity(self.firm, "firm", "ORG")
         return event
@@ -175,7 +175,7 @@ class Story(Writer):
         dice, alone = self.dice, len(self.actors) == 1
         plan = dice.sample([a for a in self.actors for _ in range(3 if alone else 2)], 9)
         judged, named = dice.sample(range(len(plan)), 2)  # where opinion and (alone) name stand
-        news_at = int(dice.random() * (len(plan) + 1)) if dice.chance(0.3) else -1
+        news_at = int(dice.random() * (len(plan) + 1)) if dice.chance(0.25) else -1
         for position, actor in enumerate(plan):
             if position == news_at:
                 self.dated(self.news)
@@ -189,7 +189,7 @@ class Story(Writer):
         """Where a lone actor's name stands is drawn evenly over the document."""
         if alone and not must_name and self.dice.chance(0.7):
             return "pronoun"
-        return self.dice.pick(("name", "before", "before", "before", "after"))
+        return self.dice.pick(("name", "before", "before", "before", "before", "after"))
 
     def _sentence(self, actor: Actor, form: str, judged: bool) -> None:
         """One sentence of an actor: a judgement, a move or an action."""

@@ -1,7 +1,7 @@
 """The words of tinyworld, the generated language: what its people are called and what they do.
 
 Nothing here is random and nothing is learned. `tinyworld_grammar` puts these words into
-documents. About 350 word types in all, each of them one token of `tinyworld.tokenizer()`.
+documents. Not quite 300 word types in all, each of them one token of `tinyworld.tokenizer()`.
 """
 
 from dataclasses import dataclass
@@ -10,19 +10,16 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 COLORS = ("red", "blue", "green", "yellow", "white", "black", "purple", "golden")
 
 # People. A name decides the pronoun, and nothing else does.
-WOMEN = ("Anna", "Clara", "Elena", "Greta", "Helen", "Irene", "Julia", "Laura", "Maria", "Nora",
-         "Rosa", "Sofia")
-MEN = ("Adam", "Boris", "David", "Felix", "Hugo", "Ivan", "Karl", "Leo", "Martin", "Oscar",
-       "Paul", "Simon")
-SURNAMES = ("Berg", "Cole", "Fisher", "Hall", "Lane", "Moss", "Novak", "Reed", "Stone", "Wolf")
+WOMEN = ("Anna", "Clara", "Elena", "Helen", "Julia", "Maria", "Nora", "Sofia")
+MEN = ("Adam", "Boris", "David", "Hugo", "Karl", "Leo", "Oscar", "Paul")
+SURNAMES = ("Berg", "Cole", "Fisher", "Hall", "Lane", "Moss", "Reed", "Stone")
 
 # Each of these may be a person, a town or a firm. Only the words to its right tell which.
 AMBIGUOUS_WOMEN = ("Chelsea", "Florence", "Madison", "Victoria")
 AMBIGUOUS_MEN = ("Austin", "Jordan", "Lincoln", "Morgan")
 AMBIGUOUS = AMBIGUOUS_WOMEN + AMBIGUOUS_MEN
 
-TOWNS = ("Ashford", "Brookfield", "Kilmore", "Linden", "Marlow", "Redwater", "Sandvik", "Tarn",
-         "Westbury", "Yarrow")
+TOWNS = ("Ashford", "Brookfield", "Kilmore", "Linden", "Marlow", "Redwater", "Sandvik", "Tarn")
 TOWN_PREFIXES = ("Lake", "North", "Port")  # "Port Marlow": a place name of two words
 FIRM_KINDS = ("Bank", "Foods", "Motors", "Press")  # "Berg Motors": a surname begins a firm's name
 
@@ -62,37 +59,37 @@ def _topic(workers, places, singular, plural, verbs, praise, blame) -> Topic:
 
 
 TOPICS = {
-    "garden": _topic("gardeners", "greenhouse meadow orchard pond shed",
-                     "hedge lemon rose tree", "apples carrots seeds tulips",
-                     "growing picking planting sorting trimming watering",
+    "garden": _topic("gardeners", "greenhouse meadow orchard pond",
+                     "hedge rose tree", "apples carrots tulips",
+                     "growing picking planting trimming watering",
                      "blooming fragrant ripe", "rotten withered wormy"),
-    "kitchen": _topic("cooks", "bakery cellar kitchen pantry tavern",
-                      "bread cake soup stew", "cookies dumplings noodles pancakes",
-                      "cooking decorating heating salting serving tasting",
+    "kitchen": _topic("cooks", "bakery cellar pantry tavern",
+                      "bread cake soup", "cookies noodles pancakes",
+                      "cooking decorating heating serving tasting",
                       "delicious fresh tasty", "burnt sour stale"),
-    "harbor": _topic("sailors", "beach boathouse dock lighthouse pier",
-                     "anchor boat net sail", "crates oars ropes shells",
-                     "drying dragging mending tying washing weighing",
+    "harbor": _topic("sailors", "beach dock lighthouse pier",
+                     "anchor boat sail", "crates oars ropes",
+                     "dragging drying mending tying washing",
                      "gleaming seaworthy sturdy", "leaky rusty torn"),
-    "music": _topic("musicians", "chapel hall stage studio theater",
-                    "drum flute piano violin", "banjos bells guitars trumpets",
-                    "borrowing hearing playing recording teaching tuning",
+    "music": _topic("musicians", "chapel hall stage theater",
+                    "drum piano violin", "banjos bells trumpets",
+                    "borrowing hearing playing recording tuning",
                     "graceful melodic tuneful", "deafening noisy shrill"),
-    "school": _topic("teachers", "classroom corridor gallery library museum",
-                     "book folder map notebook", "letters pencils posters puzzles",
-                     "copying drawing explaining labeling reading studying",
+    "school": _topic("teachers", "classroom gallery library museum",
+                     "book map notebook", "letters posters puzzles",
+                     "copying drawing explaining reading studying",
                      "clear clever lively", "boring confusing dusty"),
-    "sport": _topic("runners", "court gym pool stadium track",
-                    "ball bicycle racket trophy", "gloves medals skates skis",
-                    "collecting lending polishing testing throwing winning",
+    "sport": _topic("runners", "court gym stadium track",
+                    "ball bicycle racket", "medals skates skis",
+                    "collecting lending polishing testing winning",
                     "fast light springy", "clumsy cracked slow"),
-    "workshop": _topic("carpenters", "attic barn forge garage mill",
-                       "clock engine ladder lamp", "chairs pipes tools wheels",
-                       "building cleaning fixing hammering oiling sanding",
+    "workshop": _topic("carpenters", "barn forge garage mill",
+                       "clock ladder lamp", "chairs pipes wheels",
+                       "building cleaning fixing oiling sanding",
                        "handy precise solid", "broken crooked wobbly"),
-    "clothes": _topic("tailors", "boutique fair market shop tent",
-                      "coat dress hat scarf", "boots ribbons shirts socks",
-                      "buying folding ironing selling sewing wearing",
+    "clothes": _topic("tailors", "boutique fair market shop",
+                      "coat hat scarf", "boots ribbons socks",
+                      "buying folding ironing selling sewing",
                       "elegant stylish warm", "itchy ragged shabby"),
 }
 SENTIMENTS = ("blame", "praise")  # label 0, label 1

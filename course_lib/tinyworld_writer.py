@@ -71,12 +71,12 @@ class Writer:
         return indices[0]
 
     def named(self, actor: Actor) -> int:
-        """Name the actor; one person in five with a surname."""
+        """Name the actor; one person in seven with a surname."""
         if actor.plural:
             self.say("the")
             return self.add(actor.name, "name", actor=actor.number)
         head = self.add(actor.name, "name", tag="B-PER", actor=actor.number)
-        if self.dice.chance(0.2):
+        if self.dice.chance(0.15):
             self.add(actor.surname, "surname", tag="I-PER", actor=actor.number)
         return head
 
@@ -84,9 +84,9 @@ class Writer:
         return self.add(words.PRONOUNS[actor.gender], "pronoun", "pronoun", actor=actor.number)
 
     def thing(self, actor: Actor) -> int:
-        """The actor's object, with its color half of the time."""
+        """The actor's object, with its color three times in four."""
         self.say("the")
-        if self.dice.chance(0.5):
+        if self.dice.chance(0.75):
             self.add(actor.color, "color")
         return self.add(actor.object, "object")
 

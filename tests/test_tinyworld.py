@@ -30,9 +30,9 @@ def test_document_depends_on_seed_and_index_alone():
 def test_documents_never_change():
     """The literal texts: a change of the grammar, of Python or of the machine shows here."""
     assert tinyworld.document(0, 0).text == (
-        "Morgan Fisher was carrying the yellow pancakes from the pantry to the bakery on "
-        "Wednesday. On Thursday he was decorating the yellow pancakes for Hall Foods at the "
-        "bakery. The pancakes were not sour. On Saturday Lincoln was fearing rain.")
+        "While he was at the cellar, Hugo Moss was cooking the blue soup for Morgan on Wednesday. "
+        "On Thursday he was gladly tasting the blue soup at the cellar. Morgan was insuring "
+        "workers in Jordan. The blue soup was not sour.")
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
@@ -61,7 +61,7 @@ def test_shares(docs):
     lengths = [len(doc.tokens) for doc in docs]
     assert 42 < sum(lengths) / N < 52 and max(lengths) <= 90
     used = {token.text.lower() for doc in docs for token in doc.tokens}
-    assert 300 < len(used) < 400
+    assert 250 < len(used) < 350
     assert used == set(words.vocabulary()) - set(words.QUESTION_WORDS)
 
 
@@ -265,7 +265,7 @@ def test_entity_task():
     rows = tinyworld.ner_dataset(50)
     assert rows.features["ner_tags"].feature.names == list(tinyworld.NER_TAGS)
     assert all(len(r["tokens"]) == len(r["ner_tags"]) for r in rows)
-    assert rows[0]["ner_tags"][:4] == [1, 2, 0, 0]  # Morgan Fisher was carrying
+    assert rows[0]["ner_tags"][7:10] == [1, 2, 0]  # Hugo Moss was
 
 
 def test_questions_have_one_exact_answer():
