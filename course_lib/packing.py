@@ -78,18 +78,24 @@ def _pair_rows(documents, seq_len, cls_id, sep_id, seed) -> Iterator[dict]:
 
 
 def _document_pairs(index, sentences, documents, room, rng) -> Iterator[tuple[list, list, int]]:
-    """Cut one document into chunks of about `room` tokens, and each chunk into A and B."""
+    """Cut one document into chunks of about `room` tokens, and each chunk into A and B.
+
+    A chunk has two sentences at least, so that a coin alone decides whether B follows. (In the
+    published code chunks of one sentence always get a random B, which makes random ones more.)
+    """
     start = 0
     while start < len(sentences):
         target = int(rng.integers(2, room + 1)) if rng.random() < SHORT_SHARE else room
         end, length = start, 0
-        while end < len(sentences) and length < target:
+        while end < len(sentences) and (length < target or end - start < 2):
             length += len(sentences[end])
             end += 1
         chunk = sentences[start:end]
-        cut = int(rng.integers(1, len(chunk))) if len(chunk) > 1 else 1
+        if len(chunk) < 2:
+            return
+        cut = int(rng.integers(1, len(chunk)))
         a = [token for sentence in chunk[:cut] for token in sentence]
-        if len(chunk) == 1 or rng.random() < 0.5:
+        if rng.random() < 0.5:
             b, label = random_text(index, documents, target - len(a), rng), 1
             end = start + cut  # the sentences not used are given back
         else:

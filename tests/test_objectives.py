@@ -1,0 +1,141 @@
+"""Masking: the shares of the paper, what may never be chosen, and what repeats."""
+
+import pytest
+import tiny_run
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from course_lib.objectives import (
+    IGNORED,
+    MaskedLM,
+    choose_positions,
+    generator,
+    mask_tokens,
+    model_inputs,
+    pad_rows,
+    unigram_entropy,
+)
+
+V, MASK = 1000, 4
+
+
+def draw(batch=400, length=128, **changes):
+    """Random ids (no special tokens) and what mask_tokens makes of them."""
+    rng = generator(1, 2)
+    ids = torch.randint(5, V, (batch, length), generator=rng)
+    candidates = torch.ones_like(ids, dtype=torch.bool)
+    return ids, *mask_tokens(ids, candidates, MASK, V, generator=rng, **changes)
+
+
+def test_fifteen_percent_of_every_row_is_chosen():
+    _, _, labels = draw(length=100)
+    assert ((labels != IGNORED).sum(dim=1) == 15).all()
+
+
+def test_of_the_chosen_80_are_masked_10_random_10_kept():
+    ids, corrupted, labels = draw()
+    chosen = labels != IGNORED
+    number = int(chosen.sum())  # 7,600: three standard errors of 0.8 are 0.014
+    masked = float((corrupted[chosen] == MASK).sum() / number)
+    kept = float((corrupted[chosen] == ids[chosen]).sum() / number)
+    assert masked == pytest.approx(0.8, abs=0.014)
+    assert kept == pytest.approx(0.1 + 0.1 / V, abs=0.011)
+    assert 1 - masked - kept == pytest.approx(0.1, abs=0.011)
+
+
+def test_random_tokens_come_from_the_whole_vocabulary():
+    ids, corrupted, _ = draw(batch=2000, rate=1.0, mask_share=0.0, random_share=1.0)
+    counts = torch.bincount(corrupted.flatten(), minlength=V).double()
+    expected = ids.numel() / V  # 256 each; chi-squared with 999 degrees: 1e-6 above 1,220
+    assert float(((counts - expected) ** 2 / expected).sum()) < 1220
+
+
+def test_what_is_not_chosen_stays_and_labels_hold_the_original():
+    ids, corrupted, labels = draw()
+    chosen = labels != IGNORED
+    assert torch.equal(corrupted[~chosen], ids[~chosen])
+    assert torch.equal(labels[chosen], ids[chosen])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0.01, 1.0), st.lists(st.integers(0, 40), min_size=1, max_size=8))
+def test_only_candidates_are_chosen_and_at_least_one(rate, counts):
+    candidates = torch.arange(40) < torch.tensor(counts)[:, None]
+    chosen = choose_positions(candidates, rate, generator(0))
+    assert not (chosen & ~candidates).any()
+    wanted = (torch.tensor(counts) * rate).round().clamp(min=1).minimum(torch.tensor(counts))
+    assert torch.equal(chosen.sum(dim=1), wanted.long())
+
+
+def test_every_position_is_chosen_equally_often():
+    candidates = torch.ones(20_000, 20, dtype=torch.bool)
+    share = choose_positions(candidates, 0.15, generator(3)).float().mean(dim=0)
+    assert torch.allclose(share, torch.full((20,), 0.15), atol=0.01)
+
+
+def test_special_tokens_and_padding_are_never_chosen():
+    rows = tiny_run.rows()
+    batch = tiny_run.OBJECTIVE.batch(rows, range(100), [0] * 100, step=0)
+    original = pad_rows(rows, range(100), 0)["input_ids"]
+    chosen = batch["labels"] != IGNORED
+    assert chosen.any() and not chosen[original < 5].any()
+
+
+def same(first, second):
+    return torch.equal(first["input_ids"], second["input_ids"])
+
+
+def test_dynamic_masks_change_with_the_step_and_repeat_with_the_seed():
+    rows, objective = tiny_run.rows(), tiny_run.OBJECTIVE
+    at = [objective.batch(rows, range(20), [0] * 20, step) for step in (7, 7, 8)]
+    assert same(at[0], at[1]) and not same(at[0], at[2])
+
+
+def test_static_masks_repeat_after_their_copies_whatever_the_batch():
+    rows = tiny_run.rows()
+    objective = MaskedLM(mask_id=4, vocab_size=60, special_ids=frozenset(range(5)), copies=2)
+    masks = [objective.batch(rows, [5], [epoch], step=epoch) for epoch in (0, 1, 2)]
+    assert same(masks[0], masks[2]) and not same(masks[0], masks[1])
+    beside_others = objective.batch(rows, [3, 5], [0, 0], step=9)["labels"][1]
+    alone = masks[0]["labels"][0]
+    assert torch.equal(beside_others[: len(alone)], alone)
+
+
+def test_the_parts_of_a_batch_hold_the_whole_and_share_its_counts():
+    whole = tiny_run.OBJECTIVE.batch(tiny_run.rows(), range(8), [0] * 8, 0)
+    parts = [model_inputs(whole, p, parts=4, processes=2) for p in range(4)]
+    ids = torch.cat([p["input_ids"] for p in parts])
+    labels = torch.cat([p["masked_labels"] for p in parts])
+    assert torch.equal(ids, whole["input_ids"])
+    assert torch.equal(labels, whole["labels"][whole["labels"] != IGNORED])
+    assert parts[0]["masked_count"] == len(labels) / 2 and parts[0]["pair_count"] == 4
+
+
+def test_spare_slots_do_not_change_the_loss():
+    whole = tiny_run.OBJECTIVE.batch(tiny_run.rows(), range(8), [0] * 8, 0)
+    model = tiny_run.model().eval()
+    plain, padded = model_inputs(whole), model_inputs(whole, slots=64)
+    assert len(padded["masked_labels"]) == 64
+    assert torch.allclose(model(**plain).loss, model(**padded).loss, atol=1e-6)
+
+
+def test_unigram_entropy_of_known_frequencies():
+    labels = torch.tensor([7, 7, 8, IGNORED, 9])
+    expected = -(0.5 * torch.log(torch.tensor(0.5)) + 2 * 0.25 * torch.log(torch.tensor(0.25)))
+    assert unigram_entropy(labels) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize("wrong, words", [
+    (dict(rate=0.0), "rate is 0.0"), (dict(rate=15), "rate is 15"),
+    (dict(mask_share=0.8, random_share=0.3), "sum to at most 1"),
+])
+def test_wrong_settings_are_named(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        MaskedLM(mask_id=4, vocab_size=60, special_ids=frozenset(), **wrong)
+
+
+def test_a_batch_that_cannot_be_split_is_refused():
+    whole = tiny_run.OBJECTIVE.batch(tiny_run.rows(), range(9), [0] * 9, 0)
+    with pytest.raises(ValueError, match="9 sequences cannot be split evenly into 2 parts"):
+        model_inputs(whole, 0, parts=2)
