@@ -12,6 +12,8 @@ import json
 import os
 import platform
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -24,8 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LESSON = ROOT / "notebooks" / "01_language_models.ipynb"
 RECORDS = ROOT / "notebooks" / "records"
 STEPS = 1000
-WATCHED = (25, 50, 100, 200, 400, 600, 800, 1000)
-CHECKPOINTS = (0, 100, 200, 400, 700, 1000)
+TASKS = ("masked", "left-to-right", "masked, little text")
+WATCHED = (0, 50, 100, 200, 400, 700, 1000)
 LABELS = (8, 16, 32, 64, 128, 256, 512)
 FEW = 300  # unlabeled sentences of the small corpus
 
@@ -40,51 +42,45 @@ def lesson_names() -> dict:
     return names
 
 
-def objectives(lab: dict, seeds: list[int]) -> tuple[dict, list]:
-    """Both tasks over the seeds; returns the record and the masked models."""
-    watched_text = lab["test_text"][:60]
-    tasks = {"masked (BERT)": (lab["masked_loss"], False),
-             "left-to-right (GPT)": (lab["left_to_right_loss"], True)}  # fmt: skip
-    accuracy, by_step = {name: [] for name in tasks}, {name: [] for name in tasks}
-    losses, masked = {name: [] for name in tasks}, []
-    for name, (loss_of, one_way) in tasks.items():
-        for seed in seeds:
-            seen = []
+def pretraining_run(task: str, seed: int) -> dict:
+    """One seed of "masked", "left-to-right" or "masked, little text", scored on the way."""
+    torch.set_num_threads(1)
+    lab, one_way, points = lesson_names(), task == "left-to-right", []
+    ids = lab["train_ids"][:FEW] if task == "masked, little text" else lab["train_ids"]
+    loss_of = lab["left_to_right_loss"] if one_way else lab["masked_loss"]
 
-            def watch(step, model, one_way=one_way, seen=seen):
-                if step in WATCHED:
-                    seen.append(lab["accuracy_by_role"](model, watched_text, one_way))
+    def watch(step, model):
+        if step in WATCHED:
+            with torch.random.fork_rng():
+                points.append(checkpoint(lab, model, seed, task))
 
-            model, loss = lab["train"](loss_of, lab["train_ids"], STEPS, seed, watch)
-            accuracy[name].append(lab["accuracy_by_role"](model, lab["test_text"], one_way))
-            by_step[name].append(seen)
-            losses[name].append(sum(loss[-50:]) / 50)
-            masked += [] if one_way else [model]
-            typer.echo(f"{name}, seed {seed}: {accuracy[name][-1]}")
-    record = {"accuracy": accuracy, "by_step": by_step, "steps_watched": WATCHED,
-              "last_50_losses": losses}  # fmt: skip
-    return record, masked
+    torch.manual_seed(seed)
+    watch(0, lab["BertForPreTraining"](lab["small"]))
+    model, loss = lab["train"](loss_of, ids, STEPS, seed, watch)
+    found = {"accuracy": lab["accuracy_by_role"](model, lab["test_text"], one_way),
+             "points": points, "last_50_losses": sum(loss[-50:]) / 50}  # fmt: skip
+    found["sentences"] = len(ids)
+    if task == "masked":
+        found["labels"] = {name: [learn(lab, make(model), seed, size) for size in LABELS]
+                           for name, make in arms(lab).items()}  # fmt: skip
+    typer.echo(f"{task}, seed {seed}: {found}")
+    return found
 
 
-def labels(lab: dict, seeds: list[int], masked: list) -> dict:
-    """Label curves of three ways of learning, little text against much, and transfer by step."""
-    new, number = lab["Classifier"], len(seeds)
-    arms = {"supervised, from scratch": lambda m: new(),
-            "pre-trained, fine-tuned": lambda m: new(m.bert),
-            "pre-trained, frozen": lambda m: new(m.bert, frozen=True)}  # fmt: skip
-    curve = {
-        name: [[learn(lab, make(masked[s]), seeds[s], size) for size in LABELS]
-               for s in range(number)]
-        for name, make in arms.items()
-    }  # fmt: skip
-    few = [lab["train"](lab["masked_loss"], lab["train_ids"][:FEW], STEPS, s)[0] for s in seeds]
-    unlabeled = {
-        "0": [runs[LABELS.index(32)] for runs in curve["supervised, from scratch"]],
-        str(FEW): [learn(lab, new(m.bert), s, 32) for m, s in zip(few, seeds, strict=True)],
-        str(len(lab["train_ids"])): [r[LABELS.index(32)] for r in curve["pre-trained, fine-tuned"]],
-    }
-    return {"label_counts": LABELS, "label_curve": curve, "unlabeled": unlabeled,
-            "checkpoints": CHECKPOINTS, "transfer": transfer(lab, seeds)}  # fmt: skip
+def checkpoint(lab: dict, model, seed: int, task: str) -> dict:
+    """Share of words guessed right, and of topics with 32 labels (not for left-to-right)."""
+    one_way = task == "left-to-right"
+    right = lab["accuracy_by_role"](model, lab["test_text"][:60], one_way)["all words"]
+    topics = None if one_way else learn(lab, lab["Classifier"](model.bert), seed, 32)
+    return {"words": right, "topics": topics}
+
+
+def arms(lab: dict) -> dict:
+    """The three ways to learn topics, by name."""
+    new = lab["Classifier"]
+    return {"supervised, from scratch": lambda model: new(),
+            "pre-trained, fine-tuned": lambda model: new(model.bert),
+            "pre-trained, frozen": lambda model: new(model.bert, frozen=True)}  # fmt: skip
 
 
 def learn(lab: dict, classifier, seed: int, size: int) -> float:
@@ -95,29 +91,34 @@ def learn(lab: dict, classifier, seed: int, size: int) -> float:
                                lab["test_text"])  # fmt: skip
 
 
-def transfer(lab: dict, seeds: list[int]) -> dict:
-    """Gaps filled and topics right (32 labels) at checkpoints of one pre-training per seed."""
-    gaps, topics = [], []
-    for seed in seeds:
-        torch.manual_seed(seed)
-        untrained = lab["BertForPreTraining"](lab["small"])
-        found = [score(lab, untrained, seed)]
-
-        def watch(step, model, found=found, seed=seed):
-            if step in CHECKPOINTS:
-                with torch.random.fork_rng():
-                    found.append(score(lab, model, seed))
-
-        lab["train"](lab["masked_loss"], lab["train_ids"], STEPS, seed, watch)
-        gaps.append([gap for gap, _ in found])
-        topics.append([topic for _, topic in found])
-    return {"gaps": gaps, "topics": topics}
+def objectives(runs: dict) -> dict:
+    """The record of one way against both ways."""
+    names = {"masked (BERT)": runs["masked"], "left-to-right (GPT)": runs["left-to-right"]}
+    return {
+        "accuracy": {name: [run["accuracy"] for run in found] for name, found in names.items()},
+        "steps_watched": WATCHED,
+        "by_step": {name: [[point["words"] for point in run["points"]] for run in found]
+                    for name, found in names.items()},
+        "last_50_losses": {n: [run["last_50_losses"] for run in f] for n, f in names.items()},
+    }  # fmt: skip
 
 
-def score(lab: dict, model, seed: int) -> tuple[float, float]:
-    """(share of gaps filled, share of topics right with 32 labels) of a masked model."""
-    filled = lab["accuracy_by_role"](model, lab["test_text"][:60], False)["all words"]
-    return filled, learn(lab, lab["Classifier"](model.bert), seed, 32)
+def labels(runs: dict) -> dict:
+    """The record of what pre-training saves in labels."""
+    masked, column = runs["masked"], LABELS.index(32)
+    curve = {name: [run["labels"][name] for run in masked] for name in masked[0]["labels"]}
+    return {
+        "label_counts": LABELS,
+        "label_curve": curve,
+        "unlabeled": {
+            "0": [run[column] for run in curve["supervised, from scratch"]],
+            str(FEW): [run["points"][-1]["topics"] for run in runs["masked, little text"]],
+            str(masked[0]["sentences"]): [run[column] for run in curve["pre-trained, fine-tuned"]],
+        },
+        "checkpoints": WATCHED,
+        "transfer": {"gaps": [[point["words"] for point in run["points"]] for run in masked],
+                     "topics": [[point["topics"] for point in run["points"]] for run in masked]},
+    }  # fmt: skip
 
 
 def save(name: str, what: str, seeds: list[int], result: dict, seconds: float) -> None:
@@ -128,7 +129,7 @@ def save(name: str, what: str, seeds: list[int], result: dict, seconds: float) -
                      "lesson": LESSON.name},
         "seeds": seeds,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "hardware": f"{budget.cores()} CPU cores, {torch.get_num_threads()} used",
+        "hardware": f"{budget.cores()} CPU cores",
         "date": datetime.date.today().isoformat(),
         "seconds": round(seconds),
         **result,
@@ -147,15 +148,18 @@ def rounded(value):
     return [rounded(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
-def main(seeds: int = 3):
-    """Run both parts over `seeds` seeds and write the two records."""
-    lab, numbers, start = lesson_names(), list(range(seeds)), time.perf_counter()
-    record, masked = objectives(lab, numbers)
-    save("01_objectives", "masked against left-to-right, same network, text and steps", numbers,
-         record, time.perf_counter() - start)  # fmt: skip
-    start = time.perf_counter()
+def main(seeds: int = 3, processes: int = 2):
+    """Run every task over the seeds, some processes of one thread at a time; write the records."""
+    numbers, start = list(range(seeds)), time.perf_counter()
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        waiting = {task: [pool.submit(pretraining_run, task, seed) for seed in numbers]
+                   for task in TASKS}  # fmt: skip
+        runs = {task: [run.result() for run in found] for task, found in waiting.items()}
+    seconds = time.perf_counter() - start
+    save("01_objectives", "masked against left-to-right: same network, text and steps", numbers,
+         objectives(runs), seconds)  # fmt: skip
     save("01_labels", "topic of a sentence with few labels, with and without pre-training",
-         numbers, labels(lab, numbers, masked), time.perf_counter() - start)  # fmt: skip
+         numbers, labels(runs), seconds)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The published figures load, are whole, and filters name what there is."""
 
 import re
+from pathlib import Path
 
+import nbformat
 import pytest
 
 from course_lib import facts
@@ -84,3 +86,17 @@ def test_a_claim_shows_as_html_and_as_text():
 
 def test_chinese_terms_by_name_and_abbreviation():
     assert facts.chinese("MLM") == facts.chinese("masked language model")
+
+
+LESSONS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_tags_in_lessons_name_claims_and_items_that_there_are(path):
+    cells = nbformat.read(path, as_version=4).cells
+    tags = {tag for cell in cells for tag in cell.metadata.get("tags", [])}
+    named = {tag for tag in tags if tag.startswith(("fig:", "tab:"))}
+    assert named <= {item["tag"] for item in facts.items()}
+    assert {tag for tag in tags if tag.startswith("claim:")} <= {
+        f"claim:{claim['number']}" for claim in facts.claims()
+    }
