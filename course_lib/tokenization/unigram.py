@@ -90,15 +90,18 @@ class Unigram(Tokenizer):
     """Unigram over a list of (piece, log-probability), in the order of the ids.
 
     charsmap: bytes of SentencePiece's table of replacements (NFKC and a little more), or None for
-    plain NFKC. lower_case and keep_accents: ALBERT's switches.
+    plain NFKC. lower_case and keep_accents: ALBERT's switches. ids: dict piece -> id, where they
+    are not simply 0, 1, 2, ... (a part of a vocabulary; it has no `fast` and cannot be saved).
     """
 
     SPECIAL = dict(pad="<pad>", unk="<unk>", cls="[CLS]", sep="[SEP]", mask="[MASK]")
     MASK_EATS_SPACE = True
 
-    def __init__(self, pieces, charsmap=None, lower_case=True, keep_accents=False, special=None):
+    def __init__(
+        self, pieces, charsmap=None, lower_case=True, keep_accents=False, special=None, ids=None
+    ):
         self.pieces = [(piece, as_stored(score)) for piece, score in pieces]
-        super().__init__([piece for piece, _ in self.pieces], special)
+        super().__init__(ids or [piece for piece, _ in self.pieces], special)
         specials = set(self.special.values())
         self.scores = {piece: score for piece, score in self.pieces if piece not in specials}
         if not self.scores:
