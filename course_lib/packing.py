@@ -17,6 +17,7 @@ from datasets.arrow_writer import ArrowWriter
 from course_lib import data
 
 IDS = List(Value("int32"))
+VERSION = 1  # change it when the packing changes: rows are kept in the cache
 SHORT_SHARE = 0.1  # share of pairs with a shorter target length, as in the published code
 
 
@@ -137,7 +138,7 @@ def check_length(seq_len: int, least: int) -> None:
 
 def write_rows(key: tuple, rows: Iterator[dict], features: Features) -> Dataset:
     """Write rows to a file of the cache named after `key`, once, and map it into memory."""
-    name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+    name = hashlib.sha256(repr((VERSION, *key)).encode()).hexdigest()[:16]
     path = Path(data.cache_dir()) / f"rows-{name}.arrow"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

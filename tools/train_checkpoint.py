@@ -32,8 +32,8 @@ VOCAB_SIZE = 8192
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", type=int, default=10_000)
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=15_000)
+    parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -49,6 +49,7 @@ def main() -> None:
         max_positions=SEQ_LEN,
         dropout=0.0,
         attention_dropout=0.0,
+        initializer_range=0.06,  # the published 0.02 is for a width of 768; narrow: more
     )
     config = TrainConfig(
         steps=arguments.steps,
