@@ -19,7 +19,15 @@ from datasets import Dataset, DatasetDict
 from course_lib.cache import cache_dir
 from course_lib.catalog import BUILT_IN, SOURCES, Source
 from course_lib.corpus import encode_corpus
-from course_lib.readers import DataError, check_folder, online, quiet, read_folder, read_hub
+from course_lib.readers import (
+    DataError,
+    check_folder,
+    course_data,
+    online,
+    quiet,
+    read_folder,
+    read_hub,
+)
 from course_lib.sentences import sentences
 
 __all__ = ["DataError", "cache_dir", "encode_corpus", "is_stand_in", "known", "load", "origin",
@@ -76,12 +84,12 @@ def is_stand_in(rows: Dataset | DatasetDict) -> bool:
 
 def _from_folder(key: str, source: Source, folder, tried: list[str]):
     """From the argument `folder`, or from COURSE_DATA; None if there is no such set there."""
-    root, name = os.environ.get("COURSE_DATA"), key.partition("/")[0]
+    root, name = course_data(), key.partition("/")[0]
     if folder is not None:
         path, shown = Path(folder).expanduser(), f"the folder {Path(folder).name!r}"
     elif root:
-        check_folder(Path(root).expanduser(), "COURSE_DATA")
-        path, shown = Path(root).expanduser() / name, f"$COURSE_DATA/{name}"
+        check_folder(root, "COURSE_DATA")
+        path, shown = root / name, f"$COURSE_DATA/{name}"
         if not path.exists():
             tried.append(f"COURSE_DATA has no folder {name!r}")
             return None
@@ -152,8 +160,8 @@ def _find(name: str, config: str | None, has_folder: bool) -> tuple[str, Source 
 
 
 def _in_course_data(name: str) -> bool:
-    root = os.environ.get("COURSE_DATA")
-    return bool(root and name.strip(".") and (Path(root).expanduser() / name).is_dir())
+    root = course_data()
+    return bool(root and name.strip(".") and (root / name).is_dir())
 
 
 def _finish(rows: DatasetDict, key: str, line: str, split: str | None):

@@ -13,6 +13,7 @@ import ast
 import hashlib
 import itertools
 import os
+import re
 import sys
 import sysconfig
 import warnings
@@ -29,11 +30,13 @@ from course_lib.prose import prose
 
 VERSION = 1                      # change it when the extraction changes: old caches are left alone
 MAX_FILES = 150                  # a package: more than that adds time, and little variety
-MAX_BYTES = 300_000              # a file: longer ones are tables or generated
+MAX_BYTES = 150_000              # a file: longer ones are tables or generated
+DENSE = 0.2                      # share of a file in triple quotes: parsing the others is slow
 SKIPPED = {"test", "tests", "testing", "_testing", "idlelib", "lib2to3", "site-packages",
            "dist-packages", "__pycache__", "vendor", "_vendor", "vendored", "_vendored",
            "third_party", "_third_party", "externals", "extern", "_extern", "ensurepip",
            "node_modules", "thirdparty", "_distutils", "pydoc_data"}
+_QUOTED = re.compile(r'"""(.*?)"""', re.DOTALL)
 COLUMNS = ("text", "label", "origin", "module")
 STANDARD = "python"              # the label of the standard library
 
@@ -132,7 +135,7 @@ def docstrings(path: Path) -> Iterator[tuple[str, str]]:
         if path.stat().st_size > MAX_BYTES:
             return
         source = path.read_text(encoding="utf-8")
-        if '"""' not in source:
+        if sum(map(len, _QUOTED.findall(source))) < DENSE * len(source):
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old packages have invalid escapes

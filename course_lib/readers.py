@@ -12,11 +12,22 @@ from course_lib.cache import cache_dir
 from course_lib.catalog import Source
 from course_lib.hub_files import hub_reachable
 
+PROJECT = Path(__file__).resolve().parent.parent
 PATIENCE = 2.5                   # seconds to wait for the hub
 
 
 class DataError(ValueError):
     """A data set cannot be loaded; the message says what was tried and what to do."""
+
+
+def course_data() -> Path | None:
+    """The folder that COURSE_DATA names, or None; a relative one may start at the project, too."""
+    named = os.environ.get("COURSE_DATA")
+    if not named:
+        return None
+    path = Path(named).expanduser()
+    from_project = PROJECT / path
+    return from_project if not path.exists() and from_project.exists() else path
 
 
 def check_folder(path: Path, shown: str) -> None:

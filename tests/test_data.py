@@ -72,6 +72,16 @@ def test_a_new_name_in_the_folder(folder):
     assert len(data.load("letters")["train"]) == 2
 
 
+def test_relative_folder_starts_here_or_at_the_project(folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_DATA", "my data")
+    monkeypatch.chdir(tmp_path)
+    assert readers.course_data() == Path("my data") and data.load("imdb")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    monkeypatch.setattr(readers, "PROJECT", tmp_path)
+    assert readers.course_data() == tmp_path / "my data" and data.load("imdb")
+
+
 def test_nothing_is_written_beside_the_data(folder):
     before = sorted(folder.rglob("*"))
     data.load("imdb")
