@@ -456,9 +456,11 @@ def test_dtypes(dtype):
 def test_no_more_random_numbers_than_needed():
     torch.manual_seed(5)
     words = torch.empty(3, dtype=torch.int64).random_(-(1 << 63), None)
+    following = torch.rand(1)
     torch.manual_seed(5)
     mask = keep_mask(torch.ones(9), 0.5)
     assert torch.equal(mask, words.view(torch.int16)[:9] >= 0)
+    assert torch.equal(torch.rand(1), following)
 
 
 def test_distribution_is_that_of_torch():
