@@ -25,7 +25,7 @@ ARTICLE = {
 }
 TEXTS = (
     "unaffable", "Hello world!", "The naïve tokenizer isn't unaffable 😀",
-    "我喜欢吃苹果", "她喜欢吃香蕉", "我 喜欢 吃 苹果",
+    "我喜欢吃苹果", "她喜欢吃葡萄", "我 喜欢 吃 苹果",
     "BERT 是 Google 的模型", "bert 是 google 的模型", *ARTICLE.values(),
 )  # fmt: skip
 FILES = ("tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model")
