@@ -35,7 +35,7 @@ class Story(Writer):
                                         dice.pick(tuple(words.AUXILIARIES))))
         self.topic = words.TOPICS[topic]
         self.day = int(dice.random() * len(words.DAYS))
-        self.actors = self._actors(2 if dice.chance(0.4) else 1)
+        self.actors = self._actors(2 if dice.chance(0.3) else 1)
         # drawn without repetition, so that a verb names one event of the document
         self.verbs = dice.sample(self.topic.verbs, 5)
         self.moving = dice.sample(words.MOVING, 4)
@@ -75,9 +75,9 @@ class Story(Writer):
 
     # --- sentences -----------------------------------------------------------------------
 
-    def dated(self, write: Callable[[], Event | None], may_begin: bool = True) -> None:
-        """A sentence with its day: at the front, at the end, or (rarely) left out."""
-        shown, front = self.dice.chance(0.85), may_begin and self.dice.chance(0.5)
+    def dated(self, write: Callable[[], Event | None], front: bool = True) -> None:
+        """A sentence with its day, at the front or at the end; one in seven leaves it out."""
+        shown = self.dice.chance(0.85)
         day = self._on_day() if shown and front else -1
         event = write()
         if shown and not front:
@@ -107,7 +107,7 @@ class Story(Writer):
         if form == "after":
             self.say("while")
             place = self._being_there(actor)
-        elif form != "before" and self.dice.chance(0.75):
+        elif form != "before":
             place = self.at(actor.place)
         event.subject, event.place = subject, place
         return event
@@ -120,7 +120,7 @@ class Story(Writer):
         if opinion:
             verb = self.add(self.opinions.pop(), "verb", "sentiment")
             return Event(verb, object=self.thing(actor))
-        if self.dice.chance(0.2):
+        if self.dice.chance(0.15):
             self.add(self.dice.pick(words.ADVERBS[self.document.sentiment]), "adverb",
                      "sentiment")
         event = Event(self.add(self.verbs.pop(), "verb"), object=self.thing(actor))
@@ -195,7 +195,7 @@ class Story(Writer):
         """One sentence of an actor: a judgement, a move or an action."""
         if judged and self.dice.chance(0.6):
             self.dated(lambda: self.judgement(actor))
-        elif not judged and self.dice.chance(0.3):
+        elif not judged and self.dice.chance(0.25):
             self.dated(lambda: self.move(actor, form))
         else:
             self.dated(lambda: self.action(actor, form, judged), form != "before")

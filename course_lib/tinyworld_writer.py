@@ -84,9 +84,9 @@ class Writer:
         return self.add(words.PRONOUNS[actor.gender], "pronoun", "pronoun", actor=actor.number)
 
     def thing(self, actor: Actor) -> int:
-        """The actor's object, with its color three times in four."""
+        """The actor's object with its color; one time in ten without."""
         self.say("the")
-        if self.dice.chance(0.75):
+        if self.dice.chance(0.9):
             self.add(actor.color, "color")
         return self.add(actor.object, "object")
 

@@ -31,8 +31,8 @@ def test_documents_never_change():
     """The literal texts: a change of the grammar, of Python or of the machine shows here."""
     assert tinyworld.document(0, 0).text == (
         "While he was at the cellar, Hugo Moss was cooking the blue soup for Morgan on Wednesday. "
-        "On Thursday he was gladly tasting the blue soup at the cellar. Morgan was insuring "
-        "workers in Jordan. The blue soup was not sour.")
+        "On Thursday he was tasting the blue soup at the cellar. On Friday Morgan was insuring "
+        "workers in Jordan. On Saturday the blue soup was not stale.")
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
