@@ -1,15 +1,13 @@
 """Recorded runs for the lesson on pre-training; takes a while, so it goes on where it stopped.
 
     python -m benchmarks.pretraining_evidence            # all parts
-    python -m benchmarks.pretraining_evidence phases     # or some
+    python -m benchmarks.pretraining_evidence masks      # or one
 
 Each part writes notebooks/records/06_PART.json: settings, every seed's values, versions, date and
 hardware in general words. All runs use tinyworld, a BERT of 2 layers and one thread.
 
-    phases      one long run: masked words by role, next sentence, word by word
-    techniques  the recipe with one thing changed, three seeds each
-    rates       the share of words that is hidden, three seeds each
     masks       the same masks again and again, or new ones each time, on little text, three seeds
+    techniques  the recipe with one thing changed, three seeds each
 """
 
 import json
@@ -22,7 +20,6 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from course_lib import data, tinyworld
 from course_lib.bert import BertForPreTraining
@@ -30,8 +27,7 @@ from course_lib.config import ModelConfig
 from course_lib.objectives import MaskedLM
 from course_lib.packing import full_sentences, nsp_pairs
 from course_lib.pretraining import HeldOut, pretrain
-from course_lib.tinyworld_probe import accuracy_by_role, hidden_words
-from course_lib.training import TrainConfig
+from course_lib.training import History, TrainConfig
 
 RECORDS = Path(__file__).resolve().parent.parent / "notebooks" / "records"
 SEEDS = (0, 1, 2)
@@ -42,7 +38,7 @@ SHAPE = ModelConfig(
     intermediate_size=256, max_positions=SEQ_LEN, dropout=0.0, attention_dropout=0.0,
     initializer_range=0.08,
 )
-RECIPE = TrainConfig(steps=300, batch_size=16, learning_rate=4e-3, warmup_steps=30, eval_every=300)
+RECIPE = TrainConfig(steps=300, batch_size=8, learning_rate=4e-3, warmup_steps=30, eval_every=300)
 
 
 @cache
@@ -56,33 +52,24 @@ def pairs(n_documents: int, seed: int):
     return nsp_pairs(encoded(n_documents, seed), SEQ_LEN, TOKENIZER)
 
 
+def train_to_the_end(*arguments, **options) -> History:
+    """`pretrain`, but a run that was interrupted is no result."""
+    history = pretrain(*arguments, monitor=False, **options)
+    if history.stopped_early:
+        raise SystemExit("stopped; what was complete is in the records")
+    return history
+
+
 def new_model(seed: int, **changes) -> BertForPreTraining:
     torch.manual_seed(seed)
     return BertForPreTraining(SHAPE.replace(**changes))
-
-
-def phases() -> dict:
-    """One run long enough to see what is learned in which order."""
-    rows, held_out = pairs(8000, 0), pairs(300, 1)
-    hidden = hidden_words(400, TOKENIZER)
-    config = replace(RECIPE, steps=4000, batch_size=32, warmup_steps=100, eval_every=100)
-    model = new_model(0)
-    history = pretrain(
-        model, rows, MaskedLM.from_tokenizer(TOKENIZER), config, held_out, monitor=False,
-        also=lambda m: {f"role {k}": v for k, v in accuracy_by_role(m, hidden).items()},
-    )
-    looks = [{k: round(v, 4) for k, v in look.items()} for look in history.evaluations]
-    return {"settings": settings(config), "unigram_entropy": history.unigram_entropy,
-            "rows": len(rows), "seconds": round(history.seconds), "evaluations": looks}
 
 
 TECHNIQUES = {
     "the recipe": {},
     "no warm-up": {"warmup_steps": 0},
     "no weight decay": {"weight_decay": 0.0},
-    "no clipping": {"clip_norm": 1e9},
     "dropout 0.1": {"dropout": 0.1, "attention_dropout": 0.1},
-    "initial weights 0.02": {"initializer_range": 0.02},
     "always [MASK] (100/0/0)": {"mask_share": 1.0, "random_share": 0.0},
 }
 
@@ -95,21 +82,13 @@ def techniques(arm: str, seed: int) -> dict:
     return short_run(seed, shape, masks, changes)
 
 
-RATES = {"5 %": 0.05, "15 %": 0.15, "40 %": 0.4, "60 %": 0.6}
-
-
-def rates(arm: str, seed: int) -> dict:
-    """300 steps with another share of hidden words; all are tested with 15 %."""
-    return short_run(seed, {}, {"rate": RATES[arm]}, {})
-
-
 def short_run(seed: int, shape: dict, masks: dict, changes: dict) -> dict:
     """Train 300 steps on sentence pairs and look at held-out ones under the standard masks."""
     rows, held_out = pairs(4000, 0), pairs(300, 1)
     config = replace(RECIPE, seed=seed, **changes)
     model = new_model(seed, **shape)
-    history = pretrain(model, rows, MaskedLM.from_tokenizer(TOKENIZER, seed=seed, **masks), config,
-                       monitor=False)
+    history = train_to_the_end(
+        model, rows, MaskedLM.from_tokenizer(TOKENIZER, seed=seed, **masks), config)
     found = HeldOut(held_out, MaskedLM.from_tokenizer(TOKENIZER)).evaluate(model)
     only = MaskedLM.from_tokenizer(TOKENIZER, mask_share=0.0, random_share=0.0)
     visible = HeldOut(held_out, only).evaluate(model)
@@ -117,19 +96,19 @@ def short_run(seed: int, shape: dict, masks: dict, changes: dict) -> dict:
             "highest_loss": max(history.loss), "seconds": history.seconds}
 
 
-MASK_STEPS = 800
-COPIES = {"static (1 mask)": 1, "10 copies (BERT)": 10, "dynamic (RoBERTa)": None}
+MASK_STEPS = 400
+COPIES = {"static (1 mask)": 1, "dynamic (RoBERTa)": None}
 
 
 def masks(arm: str, seed: int) -> dict:
-    """Masked words only, on 100 documents read again and again."""
+    """Masked words only, on 40 documents read again and again."""
     rows, held_out = (full_sentences(encoded(n, s), SEQ_LEN, TOKENIZER)
-                      for n, s in ((100, 0), (300, 1)))
-    config = replace(RECIPE, steps=MASK_STEPS, seed=seed, eval_every=100)
+                      for n, s in ((40, 0), (300, 1)))
+    config = replace(RECIPE, steps=MASK_STEPS, seed=seed, eval_every=50)
     objective = MaskedLM.from_tokenizer(TOKENIZER, seed=seed, copies=COPIES[arm])
-    history = pretrain(new_model(seed), rows, objective, config, held_out, monitor=False)
+    history = train_to_the_end(new_model(seed), rows, objective, config, held_out, eval_rows=64)
     looks = [{k: round(v, 4) for k, v in look.items()} for look in history.evaluations]
-    loss = [sum(history.loss[i:i + 100]) / 100 for i in range(0, MASK_STEPS, 100)]
+    loss = [sum(history.loss[i:i + 50]) / 50 for i in range(0, MASK_STEPS, 50)]
     return {"rows": len(rows), "evaluations": looks, "training_loss": loss,
             "seconds": history.seconds}
 
@@ -169,15 +148,11 @@ def write(path: Path, found: dict) -> None:
 
 def main(parts: list[str]) -> None:
     torch.set_num_threads(1)
-    if "phases" in parts and not (RECORDS / "06_phases.json").exists():
-        write(RECORDS / "06_phases.json", {**phases(), **provenance()})
-    if "techniques" in parts:
-        record("techniques", techniques, TECHNIQUES, RECIPE)
     if "masks" in parts:
         record("masks", masks, COPIES, replace(RECIPE, steps=MASK_STEPS))
-    if "rates" in parts:
-        record("rates", rates, RATES, RECIPE)
+    if "techniques" in parts:
+        record("techniques", techniques, TECHNIQUES, RECIPE)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["phases", "techniques", "masks", "rates"])
+    main(sys.argv[1:] or ["masks", "techniques"])
