@@ -166,7 +166,7 @@ def model_inputs(
         inputs["masked_labels"] = torch.cat(
             [inputs["masked_labels"], positions.new_full((missing,), IGNORED)]
         )
-    if bool(inputs["attention_mask"].all()) and not slots:
+    if bool(inputs["attention_mask"].all()):
         del inputs["attention_mask"]  # nothing to hide: the quicker path
     inputs["masked_count"] = (batch["labels"] != IGNORED).sum() / processes
     if "next_sentence_label" in inputs:
