@@ -174,10 +174,17 @@ def model_inputs(
     return inputs
 
 
-def unigram_entropy(labels: Tensor) -> float:
-    """Entropy in nats of the labels that are not -100: the loss of the best guess without context.
+def flat_ids(rows: Dataset, limit: int) -> Tensor:
+    """The ids of the first `limit` rows, laid end to end."""
+    table = rows.with_format("arrow")[: min(limit, len(rows))]
+    return torch.tensor(table["input_ids"].combine_chunks().flatten().to_numpy()).long()
 
-    It is computed from these labels' own frequencies, so no context-free guess can do better.
+
+def unigram_entropy(labels: Tensor) -> float:
+    """Entropy in nats of the ids that are not -100: the loss of the best guess without context.
+
+    It is computed from their own frequencies, so no guess without context does better on them. Give
+    many: a sample of a few thousand repeats too few words, and its entropy is too small.
     """
     counts = labels[labels != IGNORED].unique(return_counts=True)[1].double()
     share = counts / counts.sum()

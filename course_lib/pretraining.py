@@ -30,6 +30,7 @@ from course_lib.training import (
 
 HELD_OUT = 1 << 40  # a step that no run reaches: the held-out masks are drawn from it
 EVAL_BATCH = 32
+MANY_ROWS = 20_000  # enough to count how frequent each token is
 
 
 def pretrain(
@@ -110,9 +111,9 @@ class HeldOut:
             mask_rows(rows, indices[i : i + EVAL_BATCH], objective, number)
             for number, i in enumerate(range(0, len(indices), EVAL_BATCH))
         ]
-        self.unigram_entropy = unigram_entropy(
-            torch.cat([batch["labels"].flatten() for batch in self.batches])
-        )
+        words = flat_ids(rows, MANY_ROWS)  # all of them: a few thousand would look too easy
+        special = torch.tensor(sorted(objective.special_ids | {objective.pad_id}))
+        self.unigram_entropy = unigram_entropy(words[~torch.isin(words, special)])
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module, bf16: bool = False) -> dict[str, float]:

@@ -24,6 +24,7 @@ from course_lib.config import ModelConfig
 from course_lib.objectives import MaskedLM
 from course_lib.packing import full_sentences, nsp_pairs
 from course_lib.pretraining import pretrain
+from course_lib.recipes import start_at_frequencies
 from course_lib.tokenization import WordPiece, train_wordpiece
 from course_lib.training import TrainConfig
 
@@ -44,7 +45,7 @@ class Phase:
 
 
 PHASES = (
-    Phase("short", 32, 32, 14_000, 6e-4, next_sentence=False),
+    Phase("short", 32, 32, 12_000, 6e-4, next_sentence=False),
     Phase("long", 128, 16, 2500, 3e-4, next_sentence=True),
 )
 
@@ -69,6 +70,7 @@ def main() -> None:
             initializer_range=0.03,
         )
     )
+    start_at_frequencies(model, make_rows("train", tokenizer, PHASES[0]))
     histories = [run(phase, model, tokenizer, out / phase.name) for phase in PHASES]
     pretrained.save(model, out / "model", tokenizer, dtype=torch.float16)
     record = {
