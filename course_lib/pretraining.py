@@ -14,11 +14,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 
 from course_lib.monitor import Monitor, loss_curve
-from course_lib.objectives import (
-    MaskedLM,
-    model_inputs,
-    unigram_entropy,
-)
+from course_lib.objectives import MaskedLM, flat_ids, model_inputs, unigram_entropy
 from course_lib.training import (
     History,
     TrainConfig,
