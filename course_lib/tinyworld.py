@@ -1,8 +1,14 @@
 """tinyworld: a generated language in which the true answers are known.
 
 A model of two layers learns it in minutes on a CPU, step by step: first function words, then
-agreement, then copying facts from another sentence. `tinyworld_grammar` shows how a document is
-made, `tinyworld_words` what it is made of.
+agreement, then copying facts from another sentence. A model this narrow needs larger weights to
+start from than BERT's 0.02: about 1 / sqrt(hidden_size), or the last step comes much later.
+`tinyworld_grammar` shows how a document is made, `tinyworld_words` what it is made of.
+
+In numbers: documents of 48 tokens and 3.6 sentences on average, just under 300 word types,
+unigram entropy 4.3 nats. Of the tokens 43 % are function words and marks, 10 % agreement, 4 %
+pronouns (7 of 10 decided by a name to their right), 6 % days in order, 22 % facts that are named
+twice or more, 4 % words of praise or blame, 11 % drawn freely.
 
     for document in tinyworld.documents(3): print(document.text)
     rows = tinyworld.dataset(1000, seed=0)      # as a `datasets.Dataset`, with the truth
