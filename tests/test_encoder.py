@@ -3,15 +3,18 @@
 Axes: B sequences, T tokens, D hidden size, H heads, F feed-forward width, L layers.
 """
 
+import json
 import math
 
 import pytest
 import torch
 from torch import nn
 
+from benchmarks.encoder_ablation import CELLS, HARSH, HARSH_VARIANTS
 from course_lib.attention import padding_mask
 from course_lib.config import ModelConfig
 from course_lib.encoder import Embeddings, Encoder, EncoderLayer, FeedForward, init_weights
+from tools.notebook_files import read
 
 B, T, D, H, F, L = 3, 7, 32, 4, 96, 3
 CONFIG = ModelConfig(
@@ -300,3 +303,20 @@ def test_dropout_of_the_attention_weights():
     out, weights = layer(hidden(), need_weights=True)
     assert not torch.allclose(out, layer(hidden())[0], atol=1e-3)
     torch.testing.assert_close(weights.sum(-1), torch.ones(B, H, T))  # reported before dropping
+
+
+# The recorded runs of lesson 03
+
+
+def test_recorded_runs_belong_to_the_lesson(root):
+    source = {cell.id: cell.source for cell in read(root / "notebooks/03_encoder.ipynb").cells}
+    assert set(CELLS) <= source.keys()
+    record = json.loads((root / "notebooks/records/03_encoder_ablation.json").read_text())
+    settings, steps = record["settings"], record["settings"]["steps"]
+    assert all(f'"{variant}"' in source["variants"] for variant in record["runs"])
+    for runs in record["runs"].values():
+        assert len({run["seed"] for run in runs}) >= 3
+        assert all(len(run["losses"]) * settings["mean_over_steps"] == steps for run in runs)
+    assert record["harsh"].keys() == HARSH.keys()
+    assert all(by.keys() == set(HARSH_VARIANTS) for by in record["harsh"].values())
+    assert {"date", "hardware", "versions", "command"} <= record.keys()
