@@ -10,7 +10,7 @@ JOBS ?= 2
 LAB_ARGS ?=
 BUDGET ?= cpu
 NB ?= $(wildcard notebooks/*.ipynb)
-NB_TIMEOUT ?= 180
+NB_TIMEOUT ?= 300
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(EXTRAS)
 

@@ -27,7 +27,9 @@ def test_lesson_is_written_by_the_rules(path):
 @every_lesson
 def test_lesson_was_saved_whole_at_budget_cpu(path):
     found = output_problems(read(path), budget="cpu")
-    assert not found, "\n".join(found) + f"\n`make notebooks NB={path.name}` runs and saves it"
+    assert not found, (
+        "\n".join(found) + f"\n`make notebooks NB=notebooks/{path.name}` runs and saves it"
+    )
 
 
 def book(*cells, **metadata):

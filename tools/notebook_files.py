@@ -100,17 +100,19 @@ def output_problems(notebook: NotebookNode, budget: str = "cpu") -> list[str]:
     saved_at = notebook.metadata.get("course", {}).get("budget")
     if saved_at != budget:
         found.append(f"outputs were saved at budget {saved_at!r}, not {budget!r}")
-    count = 0
-    for cell in notebook.cells:
-        if cell.cell_type != "code" or "skip-execution" in tags(cell):
-            continue
-        count += 1
+    ran = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "skip-execution" not in tags(cell)
+    ]
+    for count, cell in enumerate(ran, start=1):
         if cell.execution_count != count:
             found.append(
-                f"cell {cell.id!r} has number {cell.execution_count}, not {count}: "
-                "the notebook was not run from top to bottom"
+                f"not run from top to bottom: cell {cell.id!r} has number "
+                f"{cell.execution_count}, not {count}"
             )
-        found += [f"cell {cell.id!r} {text}" for text in run_problems(cell)]
+            break
+    found += [f"cell {cell.id!r} {text}" for cell in ran for text in run_problems(cell)]
     size = len(dump(notebook).encode())
     if size > MAX_BYTES:
         found.append(f"{size:,} bytes, over the limit of {MAX_BYTES:,}: save fewer views")

@@ -55,9 +55,9 @@ def test_lesson_runs_to_its_end(lab, watched, path):
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     page.wait_for_function(
-        f"() => ({CODE_CELLS})().every(cell => cell.number !== null)", timeout=240 * SECONDS
+        f"() => ({CODE_CELLS})().every(cell => cell.number !== null)", timeout=600 * SECONDS
     )
-    page.wait_for_function(IDLE, timeout=240 * SECONDS)
+    page.wait_for_function(IDLE, timeout=600 * SECONDS)
     watched.picture(f"{path.stem}_ran")
     cells = page.evaluate(CODE_CELLS)
     assert cells and not [c for c in cells if c["error"] and "raises-exception" not in c["tags"]]
