@@ -25,6 +25,8 @@ lab: $(READY)  ## open the course in JupyterLab (LAB_ARGS="--no-browser --port 8
 # No test asks a server: a missing hub is an error at once, not a time-out.
 test: export HF_HUB_OFFLINE ?= 1
 test: export COURSE_BUDGET = smoke
+# A process for each core; more threads than cores wait for one another.
+test: export OMP_NUM_THREADS ?= 1
 test: export JUPYTER_PREFER_ENV_PATH = 1
 test: $(READY)  ## run every check: ruff, the tests, and all cells of all lessons
 	@$(BIN)/ruff check .
