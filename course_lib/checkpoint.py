@@ -33,7 +33,8 @@ def save(folder: Path, step: int, state: dict) -> Path:
     final = folder / f"step-{step:09d}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(half_done, ignore_errors=True)
+        for left_behind in folder.glob(".writing-*"):  # by a process that was killed
+            shutil.rmtree(left_behind, ignore_errors=True)
         half_done.mkdir()
         _write(half_done / "state.pt", lambda file: torch.save(state, file))
         sums = {path.name: _digest(path) for path in half_done.iterdir()}
@@ -67,6 +68,12 @@ def newest(folder: Path) -> Path | None:
             return checkpoint
         warnings.warn(f"{checkpoint} is damaged and is not used", stacklevel=2)
     return None
+
+
+def remove_all(folder: Path) -> None:
+    """Delete the checkpoints in the folder, and nothing else that may be there."""
+    for checkpoint in [*_folders(folder), *Path(folder).glob(".writing-*")]:
+        shutil.rmtree(checkpoint)
 
 
 def is_whole(checkpoint: Path) -> bool:

@@ -89,7 +89,7 @@ def pretrain(
     micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a step: less memory.")] = 1,
     learning_rate: Annotated[float | None, typer.Option(help="The peak.")] = None,
     seq_len: Annotated[int | None, typer.Option(min=8, help="Tokens in a row.")] = None,
-    seed: Annotated[int, typer.Option(help="Another seed, another run.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another run.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Drop the run found in OUT.")] = False,
 ):
     """Pre-train a model. A run that was cut off goes on when the same command is given again.
@@ -108,7 +108,7 @@ def main():
     """Run the command; errors that people can mend are one line, not a traceback."""
     try:
         app()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         sys.exit(f"course: {error}")
 
 

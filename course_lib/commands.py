@@ -1,6 +1,5 @@
 """What `course pretrain` does, apart from reading its options."""
 
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,8 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from course_lib import budget as budgets
-from course_lib import pretrained, recipes
+from course_lib import checkpoint, pretrained, recipes
+from course_lib.pretraining import count_parts
 from course_lib.pretraining import pretrain as run
 from course_lib.training import History, make_accelerator
 
@@ -28,6 +28,7 @@ def pretrain(
     recipe = replace(recipe, seq_len=seq_len or recipe.seq_len,
                      train=fit_warmup(replace(recipe.train, **options)))
     accelerator = make_accelerator()
+    count_parts(recipe.train, accelerator)  # better now than after minutes of preparing
     out = make_folder(out, fresh, accelerator)
     say = print if accelerator.is_main_process else (lambda *text: None)
     say(chosen)
@@ -63,7 +64,7 @@ def make_folder(out: Path, fresh: bool, accelerator: Accelerator) -> Path:
             raise ValueError(f"--out {out} is a file; name a folder.")
         out.mkdir(parents=True, exist_ok=True)
         if fresh:
-            shutil.rmtree(out / "checkpoints", ignore_errors=True)
+            checkpoint.remove_all(out / "checkpoints")
     accelerator.wait_for_everyone()
     return out
 

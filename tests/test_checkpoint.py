@@ -87,3 +87,18 @@ def test_no_code_is_run_on_loading(tmp_path, monkeypatch):
 
 def test_an_empty_or_missing_folder_has_none(tmp_path):
     assert checkpoint.newest(tmp_path) is None and checkpoint.newest(tmp_path / "no") is None
+
+
+def test_a_fresh_start_deletes_checkpoints_and_nothing_else(tmp_path):
+    checkpoint.save(tmp_path, 1, state(1))
+    (tmp_path / ".writing-000000002").mkdir()
+    (tmp_path / "mine").mkdir()
+    checkpoint.remove_all(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+    checkpoint.remove_all(tmp_path / "no such folder")
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+    (tmp_path / ".writing-000000002").mkdir()
+    checkpoint.save(tmp_path, 3, state(3))
+    assert [p.name for p in tmp_path.iterdir()] == ["step-000000003"]
