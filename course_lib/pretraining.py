@@ -47,18 +47,13 @@ def pretrain(
     same masks. out: a folder for checkpoints, metrics.json and curve.png; a run that was cut off
     goes on there. also: gives further figures of the model, a dict, noted with each look at the
     held-out rows. Returns the History. Raises ValueError for empty rows or a batch size that the
-    processes cannot share evenly.
+    processes cannot share evenly, FloatingPointError when the run diverges.
     """
-    if len(rows) == 0:
-        raise ValueError("there are no training rows: is the text shorter than one sequence?")
+    for name, given in (("training", rows), ("held-out", held_out)):
+        if given is not None and len(given) == 0:
+            raise ValueError(f"there are no {name} rows: is the text shorter than one sequence?")
     accelerator = accelerator or make_accelerator()
-    processes, parts = accelerator.num_processes, accelerator.num_processes * config.micro_batches
-    if config.batch_size % parts:
-        raise ValueError(
-            f"batch_size {config.batch_size} cannot be split evenly into {parts} parts "
-            f"({processes} processes x {config.micro_batches} micro-batches): "
-            f"choose a multiple of {parts}."
-        )
+    processes, parts = accelerator.num_processes, count_parts(config, accelerator)
     slots = fixed_slots(rows, objective, config.batch_size // parts, accelerator.device)
 
     def batch_of_step(step: int) -> list[dict[str, Tensor]]:
@@ -87,10 +82,23 @@ def pretrain(
     return history
 
 
+def count_parts(config: TrainConfig, accelerator: Accelerator) -> int:
+    """Into how many parts a batch is split; ValueError if it cannot be split evenly."""
+    parts = accelerator.num_processes * config.micro_batches
+    if config.batch_size % parts:
+        raise ValueError(
+            f"batch_size {config.batch_size} cannot be split evenly into {parts} parts "
+            f"(processes: {accelerator.num_processes}, micro-batches: {config.micro_batches}): "
+            f"choose a multiple of {parts}."
+        )
+    return parts
+
+
 def fixed_slots(rows: Dataset, objective: MaskedLM, size: int, device: torch.device) -> int:
     """On a GPU, the largest number of chosen positions in `size` sequences; elsewhere 0.
 
-    A compiled model wants one shape. Rows of `packing.full_sentences` all have the same length.
+    A compiled model wants one shape. Rows of `packing.full_sentences` all have the same length;
+    of `nsp_pairs`, nearly every batch holds one of the full length, and is filled up to it.
     """
     if device.type != "cuda":
         return 0
@@ -130,8 +138,7 @@ class HeldOut:
 
 
 def mask_rows(rows: Dataset, indices, objective: MaskedLM, number: int) -> dict[str, Tensor]:
-    """Rows with fixed masks for looking at a model. Only hidden words count here, so every chosen
-    token follows the same 80/10/10 rule as in training."""
+    """Rows for looking at a model: masked as in training (80/10/10), always in the same places."""
     return objective.batch(rows, indices, [0] * len(indices), HELD_OUT + number)
 
 

@@ -1,12 +1,14 @@
 """One explicit training loop, for pre-training and for fine-tuning.
 
 It runs on a CPU, a GPU, or many GPUs and machines (`accelerate launch`). All that is random
-depends on (seed, step) alone: so a run that was killed and resumed ends in the same weights as one
-that was not, and more processes change nothing but the order of a few sums.
+depends on (seed, step, process) alone: so a run that was killed and resumed ends in the same
+weights as one that was not. More processes or micro-batches change nothing but the order of a few
+sums, and which elements dropout drops.
 
 Source of the recipe: Devlin et al. 2019 (arXiv:1810.04805), appendix A.2.
 """
 
+import math
 import signal
 import threading
 import time
@@ -14,12 +16,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
+from torch.utils._triton import has_triton
 
 from course_lib import checkpoint
 from course_lib.objectives import generator
@@ -33,13 +37,13 @@ class TrainConfig:
 
     steps: int = 1000
     batch_size: int = 32
-    micro_batches: int = 1  # split each process's share to save memory; the result is the same
+    micro_batches: int = 1  # split each process's share to save memory: the same mean loss
     learning_rate: float = 5e-4  # the peak; BERT-Base: 1e-4, small models like more
     warmup_steps: int = 100
     weight_decay: float = 0.01  # not on biases and LayerNorm
     clip_norm: float = 1.0
     precision: str = "auto"  # "bf16", "fp32", or "auto": bf16 where the hardware has it
-    compile: str = "auto"  # "on", "off", or "auto": on with CUDA
+    compile: str = "auto"  # "on", "off", or "auto": on with CUDA, where Triton runs
     seed: int = 0
     eval_every: int = 100  # steps between looks at the held-out rows
     save_every: int = 0  # steps between checkpoints; 0: once a minute
@@ -48,6 +52,12 @@ class TrainConfig:
         for name in ("steps", "batch_size", "micro_batches", "eval_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        for name in ("warmup_steps", "weight_decay", "seed", "save_every"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0.")
+        for name in ("learning_rate", "clip_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be a number above 0.")
         choices = {"precision": ("auto", "bf16", "fp32"), "compile": ("auto", "on", "off")}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -62,7 +72,7 @@ class History:
     evaluations: list[dict] = field(default_factory=list)  # held-out figures, with their step
     seconds: float = 0.0  # wall time, all parts of an interrupted run together
     tokens: int = 0  # positions the model has read
-    unigram_entropy: float | None = None  # nats, of the held-out masked tokens
+    unigram_entropy: float | None = None  # nats, of the held-out tokens
     stopped_early: bool = False  # True after an interrupt: the model keeps what it has learned
 
     @property
@@ -78,7 +88,10 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW with BERT's settings; no weight decay on vectors (biases, LayerNorm)."""
+    """AdamW with BERT's settings; no weight decay on vectors (biases, LayerNorm).
+
+    eps is that of the published code, which leaves out Adam's bias correction; AdamW has it.
+    """
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
@@ -92,8 +105,15 @@ def use_bf16(config: TrainConfig, device: torch.device) -> bool:
     if config.precision != "auto":
         return config.precision == "bf16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def use_compile(config: TrainConfig, device: torch.device) -> bool:
+    """Whether to compile: if asked to, or on a GPU with Triton (older GPUs and Windows lack it)."""
+    return config.compile == "on" or (
+        config.compile == "auto" and device.type == "cuda" and has_triton()
+    )
 
 
 def rows_of_step(step: int, rows: int, config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -124,8 +144,10 @@ class LossOnly(nn.Module):
 
 def make_accelerator() -> Accelerator:
     """One process, or as many as `accelerate launch` has started."""
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(kwargs_handlers=[unused])
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # no NSP: an idle pooler
+    patient = InitProcessGroupKwargs(timeout=timedelta(hours=6))  # one process prepares the data
+    # TrainConfig.precision decides, not what `accelerate config` once wrote down
+    return Accelerator(mixed_precision="no", kwargs_handlers=[unused, patient])
 
 
 def train(
@@ -146,7 +168,8 @@ def train(
     With `out`, checkpoints go to out/checkpoints, and a run that finds one there goes on from it;
     `identity` (plain values) says what the run is, and a checkpoint of another run is refused
     with ValueError. Ctrl-C, or the stop button of a notebook, ends the run after the step and
-    keeps the model. Raises CheckpointError if a checkpoint cannot be written.
+    keeps the model. Raises CheckpointError if a checkpoint cannot be written, FloatingPointError
+    when the loss is no longer a number.
     """
     accelerator = accelerator or make_accelerator()
     device = accelerator.device
@@ -156,13 +179,14 @@ def train(
     run.resume(accelerator)
     history, earlier, started = run.history, run.history.seconds, time.monotonic()
     compiled = LossOnly(model)
-    if config.compile == "on" or config.compile == "auto" and device.type == "cuda":
+    if use_compile(config, device):
         compiled = torch.compile(compiled)
     wrapped, optimizer = accelerator.prepare(compiled, run.optimizer)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=use_bf16(config, device))
     main, was_training, losses = accelerator.is_main_process, model.training, []
 
-    with stop_on_interrupt() as interrupted, torch.random.fork_rng():
+    gpus = [device] if device.type == "cuda" else []  # left out, it would occupy all of them
+    with stop_on_interrupt() as interrupted, torch.random.fork_rng(gpus):
         for step, parts in batches(batch_of_step, history.steps, config.steps, device):
             model.train()
             seed_step(config.seed, step, accelerator.process_index)
@@ -170,17 +194,18 @@ def train(
             losses.append(training_step(wrapped, optimizer, parts, rate, accelerator, autocast,
                                         config.clip_norm))
             done = step + 1
+            history.tokens += config.batch_size * parts[0]["input_ids"].shape[1]
             last, look = done == config.steps, done % config.eval_every == 0
             save_now = last or config.save_every and done % config.save_every == 0
             if not (last or look or save_now or device.type == "cpu" or done % LOOK_EVERY == 0):
                 continue
             history.loss += accelerator.reduce(torch.stack(losses), "mean").tolist()
+            check_finite(history.loss, len(losses), config)
             losses.clear()
-            history.tokens = done * config.batch_size * parts[0]["input_ids"].shape[1]
             history.seconds = earlier + time.monotonic() - started
             if evaluate and (look or last):
                 history.evaluations.append({"step": done, **evaluate(model)})
-            history.stopped_early = any_process(interrupted.is_set(), accelerator)
+            history.stopped_early = any_process(interrupted.is_set(), accelerator) and not last
             if main and (save_now or run.minute_over() and not config.save_every
                          or history.stopped_early):
                 run.save()
@@ -216,6 +241,16 @@ def training_step(
     optimizer.step()
     optimizer.zero_grad()
     return total
+
+
+def check_finite(losses: list[float], new: int, config: TrainConfig) -> None:
+    """End a run that has diverged, before it writes a useless checkpoint over a good one."""
+    for step, loss in enumerate(losses[-new:], start=len(losses) - new + 1):
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss of step {step} is {loss}: the run has diverged. Start again with a "
+                f"learning_rate below {config.learning_rate:g}, or with a longer warm-up."
+            )
 
 
 @dataclass
@@ -281,17 +316,25 @@ class Run:
 def batches(
     batch_of_step: Callable[[int], list], first: int, end: int, device: torch.device
 ) -> Iterator[tuple[int, list]]:
-    """Steps and their batches. For a GPU the next batch is made in a thread while it works; on a
-    CPU a second thread would only take cores from the first."""
+    """Steps and their batches. For a GPU the next batch is made in a thread while it works, in
+    memory from which it can be copied without a wait; on a CPU a second thread would only take
+    cores from the first."""
     if device.type == "cpu" or first >= end:
         yield from ((step, batch_of_step(step)) for step in range(first, end))
         return
+
+    def make(step: int) -> list:
+        parts = batch_of_step(step)
+        if device.type != "cuda":
+            return parts
+        return [{name: x.pin_memory() for name, x in part.items()} for part in parts]
+
     with ThreadPoolExecutor(max_workers=1) as pool:
-        coming = pool.submit(batch_of_step, first)
+        coming = pool.submit(make, first)
         for step in range(first, end):
             batch = coming.result()
             if step + 1 < end:
-                coming = pool.submit(batch_of_step, step + 1)
+                coming = pool.submit(make, step + 1)
             yield step, batch
 
 
@@ -315,7 +358,8 @@ def stop_on_interrupt():
         flag.set()
         signal.signal(number, before[number])
 
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    # None: a handler that Python did not set and cannot set again
+    before = {s: signal.getsignal(s) or signal.SIG_DFL for s in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
         signal.signal(number, note)
     try:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +31,8 @@ def train(out=None, held_out=True, config=None, dropout=0.1, **options):
     model = tiny_run.model(dropout)
     history = pretrain(
         model, tiny_run.rows(), tiny_run.OBJECTIVE, config or tiny_run.config(),
-        tiny_run.rows(40, seed=1) if held_out else None, out=out, monitor=False, **options,
+        tiny_run.rows(40, seed=1) if held_out else None, out=out,
+        **{"monitor": False, **options},
     )
     return model.state_dict(), history
 
@@ -121,13 +121,50 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert (tmp_path / "checkpoints" / "step-000000030").stat().st_mtime_ns == started
 
 
+class InterruptAt:
+    """A monitor that presses Ctrl-C when a step is done."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def update(self, history, total_steps, done=False):
+        if history.steps == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_an_interrupt_keeps_the_model_and_the_run_goes_on(tmp_path):
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-    long = tiny_run.config(100_000, eval_every=10_000, save_every=100_000)
-    _, history = train(tmp_path, config=long)
-    assert history.stopped_early and 0 < history.steps < 100_000
-    assert (tmp_path / "checkpoints" / f"step-{history.steps:09d}").exists()
+    rare = tiny_run.config(save_every=1000)
+    _, history = train(tmp_path, config=rare, monitor=InterruptAt(6))
+    assert history.stopped_early and history.steps == 7  # the step that runs is ended
+    assert (tmp_path / "checkpoints" / "step-000000007").exists()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    resumed, history = train(tmp_path, config=rare)
+    straight, whole = train()
+    assert same(resumed, straight) and not history.stopped_early
+    assert (history.loss, history.tokens) == (whole.loss, whole.tokens)
+
+
+def test_a_run_that_diverges_ends_and_keeps_the_last_good_checkpoint(tmp_path):
+    model = tiny_run.model()
+
+    def spoil(model):
+        model.nsp.dense.bias.data.fill_(float("nan"))
+        return {}
+
+    with pytest.raises(FloatingPointError, match="loss of step 11 is nan.*learning_rate below"):
+        pretrain(model, tiny_run.rows(), tiny_run.OBJECTIVE, tiny_run.config(save_every=7),
+                 tiny_run.rows(40, seed=1), tmp_path, monitor=False, also=spoil)
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-000000007"]
+
+
+def test_tokens_are_counted_step_by_step():
+    rows = tiny_run.rows()  # of different lengths
+    config = tiny_run.config(5)
+    expected = sum(
+        8 * max(len(rows[int(i)]["input_ids"]) for i in rows_of_step(step, 200, config)[0])
+        for step in range(5)
+    )
+    assert train(config=config)[1].tokens == expected
 
 
 def test_the_second_interrupt_acts_at_once():
@@ -153,6 +190,9 @@ def test_an_unwritable_folder_ends_with_a_message(tmp_path):
 @pytest.mark.parametrize("wrong, words", [
     (dict(steps=0), "steps is 0"), (dict(precision="fp16"), "precision is 'fp16'"),
     (dict(compile="maybe"), "compile is 'maybe'"), (dict(batch_size=0), "batch_size is 0"),
+    (dict(learning_rate=-1.0), "learning_rate is -1.0"), (dict(seed=-1), "seed is -1"),
+    (dict(learning_rate=float("nan")), "learning_rate is nan"),
+    (dict(warmup_steps=-1), "warmup_steps is -1"),
 ])
 def test_wrong_settings_are_named(wrong, words):
     with pytest.raises(ValueError, match=words):
@@ -162,6 +202,9 @@ def test_wrong_settings_are_named(wrong, words):
 def test_no_rows_and_uneven_batches_are_refused():
     with pytest.raises(ValueError, match="no training rows"):
         pretrain(tiny_run.model(), tiny_run.rows().select([]), tiny_run.OBJECTIVE, TrainConfig())
+    with pytest.raises(ValueError, match="no held-out rows"):
+        pretrain(tiny_run.model(), tiny_run.rows(), tiny_run.OBJECTIVE, TrainConfig(),
+                 tiny_run.rows().select([]))
     with pytest.raises(ValueError, match="8 cannot be split evenly into 3 parts"):
         train(config=tiny_run.config(micro_batches=3))
 
