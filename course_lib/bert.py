@@ -190,5 +190,6 @@ class BertForQuestionAnswering(nn.Module):
         start, end = self.span(encoded.last_hidden_state)
         loss = None
         if start_positions is not None:
+            # the mean of both, as in the published code (the paper speaks of their sum)
             loss = (mean_loss(start, start_positions) + mean_loss(end, end_positions)) / 2
         return TaskOutput(loss, torch.stack([start, end], dim=-1))

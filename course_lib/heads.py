@@ -18,7 +18,7 @@ IGNORED = -100  # a label that carries no loss, PyTorch's convention
 
 
 def mean_loss(logits: Tensor, labels: Tensor, count: Tensor | float | None = None) -> Tensor:
-    """Cross-entropy in nats, averaged over the labels that are not -100.
+    """Cross-entropy in nats, averaged over the labels that are not -100; 0 where all are.
 
     logits (..., C), labels (...). `count` replaces the number of labels as divisor: a training
     step that is split over processes or micro-batches passes its share of the whole batch's
@@ -26,7 +26,7 @@ def mean_loss(logits: Tensor, labels: Tensor, count: Tensor | float | None = Non
     """
     logits, labels = logits.flatten(0, -2).float(), labels.flatten()
     total = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
-    return total / ((labels != IGNORED).sum() if count is None else count)
+    return total / ((labels != IGNORED).sum().clamp(min=1) if count is None else count)
 
 
 class Pooler(nn.Module):

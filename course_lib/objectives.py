@@ -168,7 +168,8 @@ def model_inputs(
         )
     if bool(inputs["attention_mask"].all()):
         del inputs["attention_mask"]  # nothing to hide: the quicker path
-    inputs["masked_count"] = (batch["labels"] != IGNORED).sum() / processes
+    # at least 1: a batch of special tokens alone has loss 0, not 0 / 0
+    inputs["masked_count"] = (batch["labels"] != IGNORED).sum().clamp(min=1) / processes
     if "next_sentence_label" in inputs:
         inputs["pair_count"] = torch.tensor(size / processes)
     return inputs

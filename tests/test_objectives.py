@@ -120,6 +120,18 @@ def test_spare_slots_do_not_change_the_loss():
     assert torch.allclose(model(**plain).loss, model(**padded).loss, atol=1e-6)
 
 
+def test_a_batch_with_nothing_to_hide_has_loss_zero():
+    ids = torch.tensor([[2, 3], [2, 3]])
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids),
+             "labels": torch.full_like(ids, IGNORED)}
+    model = tiny_run.model()
+    for slots in (0, 4):
+        loss = model(**model_inputs(batch, slots=slots)).loss
+        loss.backward()
+        assert loss == 0 and all(p.grad is None or p.grad.isfinite().all()
+                                 for p in model.parameters())
+
+
 def test_unigram_entropy_of_known_frequencies():
     labels = torch.tensor([7, 7, 8, IGNORED, 9])
     expected = -(0.5 * torch.log(torch.tensor(0.5)) + 2 * 0.25 * torch.log(torch.tensor(0.25)))
