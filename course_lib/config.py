@@ -24,17 +24,18 @@ class ModelConfig:
     attention_dropout: float = 0.1  # on attention weights
     layer_norm_eps: float = 1e-12  # added to the variance in LayerNorm
     initializer_range: float = 0.02  # standard deviation of the truncated normal at the start
-    pad_token_id: int = 0  # the padding token; its embedding starts at zero
+    pad_token_id: int = 0  # the padding token
 
     def __post_init__(self):
+        for name in ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size",
+                     "max_positions", "type_vocab_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.hidden_size % self.num_heads:
             raise ValueError(
                 f"hidden_size {self.hidden_size} cannot be divided among {self.num_heads} heads: "
                 "choose num_heads so that hidden_size / num_heads is a whole number."
             )
-        for name in ("vocab_size", "hidden_size", "num_layers", "num_heads", "max_positions"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         for name in ("dropout", "attention_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(

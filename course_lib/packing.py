@@ -22,8 +22,10 @@ SHORT_SHARE = 0.1  # share of pairs with a shorter target length, as in the publ
 
 
 def full_sentences(documents: Dataset, seq_len: int, tokenizer) -> Dataset:
-    """Fill rows of `seq_len` with whole text, crossing document borders with a [SEP].
+    """Fill rows of `seq_len` with running text, crossing document borders with a [SEP].
 
+    RoBERTa ends a row with the last whole sentence that fits; here the row is always full, and the
+    sentence goes on in the next, so that all rows have one length.
     Returns a Dataset with `input_ids`, each row exactly [CLS] + seq_len - 2 tokens + [SEP].
     """
     check_length(seq_len, 4)
@@ -33,14 +35,15 @@ def full_sentences(documents: Dataset, seq_len: int, tokenizer) -> Dataset:
 
 
 def _full_rows(documents, seq_len, cls_id, sep_id) -> Iterator[dict]:
-    stream = []
+    stream, room = [], seq_len - 2
     for document in documents:
         for sentence in document["sentences"]:
             stream.extend(sentence)
         stream.append(sep_id)
-        while len(stream) >= seq_len - 2:
-            row, stream = stream[: seq_len - 2], stream[seq_len - 2 :]
-            yield {"input_ids": [cls_id, *row, sep_id]}
+        full = len(stream) - len(stream) % room
+        for start in range(0, full, room):
+            yield {"input_ids": [cls_id, *stream[start : start + room], sep_id]}
+        stream = stream[full:]
 
 
 def nsp_pairs(documents: Dataset, seq_len: int, tokenizer, seed: int = 0) -> Dataset:

@@ -4,6 +4,8 @@
 """
 
 import hashlib
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +81,7 @@ def prepare(
     )
     config = ModelConfig(vocab_size=tokenizer.vocab_size, max_positions=recipe.seq_len,
                          pad_token_id=tokenizer.pad_id, **recipe.shape)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):  # the model is made on the CPU
         torch.manual_seed(recipe.train.seed)
         model = BertForPreTraining(config)
     start_at_frequencies(model, rows)
@@ -88,7 +90,7 @@ def prepare(
 
 
 def two_splits(sets: DatasetDict, split: str) -> tuple[Dataset, Dataset]:
-    """Training documents and held-out documents; without a split for these, a few of the first."""
+    """Training documents and held-out documents: another split, or else a few put aside."""
     if split not in sets:
         raise ValueError(f"the data has no split {split!r}: there are {', '.join(sets)}.")
     if "text" not in sets[split].column_names:
@@ -106,7 +108,7 @@ def two_splits(sets: DatasetDict, split: str) -> tuple[Dataset, Dataset]:
 def start_at_frequencies(model: BertForPreTraining, rows: Dataset) -> None:
     """Set the output bias to the log of each token's share of the rows.
 
-    The model then starts at the loss of the best guess without context, and need not spend its
+    The model then starts near the loss of the best guess without context, and need not spend its
     first thousand steps on learning which words are frequent. (BERT starts the bias at 0.)
     """
     counts = torch.bincount(flat_ids(rows, MANY_ROWS), minlength=model.config.vocab_size)
@@ -119,5 +121,8 @@ def learn_vocabulary(documents: Dataset, vocab_size: int) -> tokenization.WordPi
     folder = Path(data.cache_dir()) / f"wordpiece-{key}"
     if not (folder / "vocab.txt").exists():
         texts = (text for text in documents.select_columns(["text"])["text"])
-        tokenization.train_wordpiece(texts, vocab_size).save(folder)
+        half_done = folder.with_suffix(f".{os.getpid()}.tmp")
+        tokenization.train_wordpiece(texts, vocab_size).save(half_done)
+        shutil.rmtree(folder, ignore_errors=True)  # what a killed process left
+        half_done.rename(folder)
     return tokenization.WordPiece.from_folder(folder)
