@@ -5,6 +5,7 @@ when the notebook is opened again. In a terminal there is one line that is rewri
 file a line every half a minute.
 """
 
+import shutil
 import sys
 import time
 
@@ -12,9 +13,9 @@ from course_lib.plots import COLORS, use_style
 
 
 def in_notebook() -> bool:
-    """True in a Jupyter kernel."""
+    """True in a Jupyter kernel (Colab's is a subclass)."""
     shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
-    return type(shell).__name__ == "ZMQInteractiveShell"
+    return any(cls.__name__ == "ZMQInteractiveShell" for cls in type(shell).__mro__)
 
 
 class Monitor:
@@ -26,15 +27,14 @@ class Monitor:
         self.notebook = in_notebook()
         self.terminal = sys.stderr.isatty()
         self.every = every or (3.0 if self.notebook else 0.5 if self.terminal else 30.0)
-        self.started = self.shown = time.monotonic()
-        self.first_step = None
+        self.shown = time.monotonic()
+        self.first = None  # step and time of the first call: a compiler's work lies before it
         self.handle = None
 
     def update(self, history, total_steps: int, done: bool = False) -> None:
-        """Called after every step; draws only when enough time has passed, or at the end."""
-        if self.first_step is None:
-            self.first_step = len(history.loss) - 1
+        """Called after every few steps; draws only when it is time to, or at the end."""
         now = time.monotonic()
+        self.first = self.first or (len(history.loss), now)
         if not done and now - self.shown < self.every:
             return
         self.shown = now
@@ -42,15 +42,15 @@ class Monitor:
         if self.notebook:
             self._draw(history, line)
         elif self.terminal:
-            print(f"\r\033[K{line}", end="\n" if done else "", file=sys.stderr, flush=True)
+            room = shutil.get_terminal_size().columns - 1  # a longer line could not be rewritten
+            short = line if done else line[:room]
+            print(f"\r{short:<{room}}", end="\n" if done else "", file=sys.stderr, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
 
     def line(self, history, total_steps: int) -> str:
         """For example: step 120 of 400 | loss 4.31 | held out: loss 4.52, accuracy 0.27 | ..."""
         step = len(history.loss)
-        elapsed = time.monotonic() - self.started
-        pace = elapsed / max(1, step - (self.first_step or 0))
         parts = [f"step {step} of {total_steps}"]
         if step:
             recent = history.loss[-20:]
@@ -63,8 +63,11 @@ class Monitor:
                                                   if k != "step"))
         if self.floor is not None:
             parts.append(f"no-context loss {self.floor:.2f}")
-        left = pace * (total_steps - step)
-        parts.append(f"{_clock(left)} left" if step < total_steps else f"took {_clock(elapsed)}")
+        if step >= total_steps:
+            parts.append(f"took {_clock(history.seconds)}")
+        elif self.first and step > self.first[0]:
+            pace = (time.monotonic() - self.first[1]) / (step - self.first[0])
+            parts.append(f"{_clock(pace * (total_steps - step))} left")
         return " | ".join(parts)
 
     def _draw(self, history, line: str) -> None:
