@@ -7,6 +7,8 @@ BERT's sizes: Devlin et al. 2019 (arXiv:1810.04805), section 3; the 24 miniature
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
+ACTIVATION_NAMES = ("gelu", "gelu_tanh", "relu")
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -35,6 +37,10 @@ class ModelConfig:
             raise ValueError(
                 f"hidden_size {self.hidden_size} cannot be divided among {self.num_heads} heads: "
                 "choose num_heads so that hidden_size / num_heads is a whole number."
+            )
+        if self.activation not in ACTIVATION_NAMES:
+            raise ValueError(
+                f"activation is {self.activation!r}; choose one of {', '.join(ACTIVATION_NAMES)}."
             )
         for name in ("dropout", "attention_dropout"):
             if not 0 <= getattr(self, name) < 1:

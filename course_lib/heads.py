@@ -30,7 +30,7 @@ def mean_loss(logits: Tensor, labels: Tensor, count: Tensor | float | None = Non
 
 
 class Pooler(nn.Module):
-    """tanh(W h + b) of the first token's vector: the C of the paper's figure 1."""
+    """tanh(W h + b) of the first token's vector h, the C of figure 1 (as in the published code)."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()

@@ -340,7 +340,7 @@ def batches(
 
 def seed_step(seed: int, step: int, rank: int) -> None:
     """Let what is random in this step (dropout) depend on these three numbers alone."""
-    torch.manual_seed(generator(seed, step, rank).initial_seed())
+    torch.manual_seed(generator(seed, step, rank + 1).initial_seed())  # (seed, step): the masks
 
 
 @contextmanager
