@@ -10,7 +10,8 @@ import datasets
 import pytest
 from datasets import Dataset, DatasetDict
 
-from course_lib import cache, catalog, data, readers, tinyworld
+from course_lib import data, tinyworld
+from course_lib.data import cache, catalog, readers
 from course_lib.tokenization import WordPiece
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -5,8 +5,9 @@ import sysconfig
 import pytest
 from datasets import Dataset, DatasetDict, Features, Value
 
-from course_lib import data, pydocs
-from course_lib.prose import prose
+from course_lib import data
+from course_lib.data import pydocs
+from course_lib.data.prose import prose
 
 LONG = ("Return the number of words that the text holds, and of those only the ones that are "
         "long enough to be of any use to the reader.")

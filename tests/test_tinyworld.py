@@ -10,7 +10,7 @@ from itertools import islice
 import pytest
 
 from course_lib import tinyworld
-from course_lib import tinyworld_words as words
+from course_lib.tinyworld import words as words
 
 N = 3000
 
@@ -37,7 +37,7 @@ def test_documents_never_change():
 
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_documents_do_not_depend_on_the_hash_seed(hash_seed):
-    program = ("from course_lib.tinyworld_grammar import document\n"
+    program = ("from course_lib.tinyworld.grammar import document\n"
                "print([t.__dict__ for i in range(20) for t in document(1, i).tokens])")
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
                              check=True, env={**os.environ, "PYTHONHASHSEED": hash_seed})

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from course_lib import tinyworld
-from course_lib.tinyworld_document import ROLES
-from course_lib.tinyworld_probe import accuracy_by_role, hidden_words
+from course_lib.tinyworld.labels import ROLES
+from course_lib.tinyworld.probe import accuracy_by_role, hidden_words
 
 TOKENIZER = tinyworld.tokenizer()
 

@@ -1,6 +1,6 @@
 """The words of tinyworld, the generated language: what its people are called and what they do.
 
-Nothing here is random and nothing is learned. `tinyworld_grammar` puts these words into
+Nothing here is random and nothing is learned. `tinyworld.grammar` puts these words into
 documents. Not quite 300 word types in all, each of them one token of `tinyworld.tokenizer()`.
 """
 

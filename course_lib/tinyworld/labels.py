@@ -1,6 +1,6 @@
 """What a tinyworld document is: its words, and for each word what decides it.
 
-`tinyworld_grammar` writes documents word by word; `settle` then adds what can only be known at
+`tinyworld.grammar` writes documents word by word; `settle` then adds what can only be known at
 the end, such as which earlier or later word a fact can be copied from.
 """
 

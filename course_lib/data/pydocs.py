@@ -25,8 +25,8 @@ from pathlib import Path
 import pyarrow.parquet
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from course_lib.cache import cache_dir
-from course_lib.prose import prose
+from course_lib.data.cache import cache_dir
+from course_lib.data.prose import prose
 
 VERSION = 1                      # change it when the extraction changes: old caches are left alone
 MAX_FILES = 150                  # a package: more than that adds time, and little variety

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset, Features, List, Value
 
-from course_lib.cache import cache_dir
-from course_lib.sentences import sentences
+from course_lib.data.cache import cache_dir
+from course_lib.data.splitting import sentences
 
 VERSION = 1                      # change it when the splitting of sentences changes
 FEATURES = Features({"sentences": List(List(Value("int32")))})

@@ -3,7 +3,7 @@
 A model of two layers learns it in minutes on a CPU, step by step: first function words, then
 agreement, then copying facts from another sentence. A model this narrow needs larger weights to
 start from than BERT's 0.02: about 1 / sqrt(hidden_size), or the last step comes much later.
-`tinyworld_grammar` shows how a document is made, `tinyworld_words` what it is made of.
+`tinyworld.grammar` shows how a document is made, `tinyworld.words` what it is made of.
 
 In numbers: documents of 48 tokens and 3.6 sentences on average, just under 300 word types,
 unigram entropy 4.3 nats. Of the tokens 43 % are function words and marks, 10 % agreement, 4 %
@@ -23,9 +23,9 @@ from itertools import count, islice
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
-from course_lib.tinyworld_document import KINDS, NER_TAGS, ROLES, Document
-from course_lib.tinyworld_grammar import document
-from course_lib.tinyworld_words import SENTIMENTS, TOPICS, vocabulary
+from course_lib.tinyworld.grammar import document
+from course_lib.tinyworld.labels import KINDS, NER_TAGS, ROLES, Document
+from course_lib.tinyworld.words import SENTIMENTS, TOPICS, vocabulary
 from course_lib.tokenization import WordPiece
 
 __all__ = ["KINDS", "NER_TAGS", "ROLES", "SEEDS", "Document", "dataset", "document", "documents",

@@ -6,7 +6,8 @@ set: `data.load` says so whenever it gives one.
 
 from datasets import ClassLabel, Dataset, DatasetDict
 
-from course_lib import pydocs, tinyworld
+from course_lib import tinyworld
+from course_lib.data import pydocs
 
 SST2_LABELS = ClassLabel(names=["negative", "positive"])
 WNUT_LABELS = ClassLabel(names=["O"] + [

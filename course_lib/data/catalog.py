@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from datasets import DatasetDict
 
-from course_lib import pydocs, stand_ins, tinyworld
+from course_lib import tinyworld
+from course_lib.data import pydocs, stand_ins
 
 PARQUET = "refs/convert/parquet"  # where the hub keeps sets that once were loading scripts
 

@@ -21,7 +21,7 @@ class HiddenWords(NamedTuple):
 
     inputs: dict[str, Tensor]  # arguments of BertForPreTraining, with masked_positions (N,)
     labels: Tensor  # (N,) the ids of the hidden words
-    roles: list[str]  # N roles, see tinyworld_document.ROLES
+    roles: list[str]  # N roles, see tinyworld.labels.ROLES
 
 
 def hidden_words(

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from datasets import Dataset, DatasetDict
 
-from course_lib.cache import cache_dir
-from course_lib.catalog import BUILT_IN, SOURCES, Source
-from course_lib.corpus import encode_corpus
-from course_lib.readers import (
+from course_lib.data.cache import cache_dir
+from course_lib.data.catalog import BUILT_IN, SOURCES, Source
+from course_lib.data.corpus import encode_corpus
+from course_lib.data.readers import (
     DataError,
     check_folder,
     course_data,
@@ -28,7 +28,7 @@ from course_lib.readers import (
     read_folder,
     read_hub,
 )
-from course_lib.sentences import sentences
+from course_lib.data.splitting import sentences
 
 __all__ = ["DataError", "cache_dir", "encode_corpus", "is_stand_in", "known", "load", "origin",
            "sentences"]

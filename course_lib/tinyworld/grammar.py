@@ -21,9 +21,9 @@ promises to keep stable.)
 
 from collections.abc import Callable
 
-from course_lib import tinyworld_words as words
-from course_lib.tinyworld_document import Document, Event, settle
-from course_lib.tinyworld_writer import Actor, Dice, Writer
+from course_lib.tinyworld import words as words
+from course_lib.tinyworld.labels import Document, Event, settle
+from course_lib.tinyworld.writer import Actor, Dice, Writer
 
 
 class Story(Writer):

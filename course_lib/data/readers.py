@@ -8,8 +8,8 @@ from pathlib import Path
 import datasets
 from datasets import Dataset, DatasetDict
 
-from course_lib.cache import cache_dir
-from course_lib.catalog import Source
+from course_lib.data.cache import cache_dir
+from course_lib.data.catalog import Source
 from course_lib.hub_files import hub_reachable
 
 PROJECT = Path(__file__).resolve().parent.parent

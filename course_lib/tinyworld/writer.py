@@ -1,14 +1,14 @@
 """Putting tinyworld's words on paper: seeded choices, actors, and one word at a time.
 
-`tinyworld_grammar` decides which sentences a document has; here they get their words, and each
-word the truth that is known when it is written (`tinyworld_document.settle` adds the rest).
+`tinyworld.grammar` decides which sentences a document has; here they get their words, and each
+word the truth that is known when it is written (`tinyworld.labels.settle` adds the rest).
 """
 
 import random
 from dataclasses import dataclass
 
-from course_lib import tinyworld_words as words
-from course_lib.tinyworld_document import Document, Token
+from course_lib.tinyworld import words as words
+from course_lib.tinyworld.labels import Document, Token
 
 
 class Dice:
