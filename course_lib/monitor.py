@@ -86,7 +86,10 @@ class Monitor:
 
 
 def loss_curve(history, title: str = "", floor: float | None = None, caption: str = ""):
-    """Training and held-out loss over the steps, as a matplotlib Figure of its own."""
+    """Training and held-out loss over the steps, as a matplotlib Figure of its own.
+
+    `floor` belongs to the masked words: compare it with their curve, not with the sum of losses.
+    """
     from matplotlib.figure import Figure
 
     use_style()
@@ -94,10 +97,13 @@ def loss_curve(history, title: str = "", floor: float | None = None, caption: st
     axes = figure.subplots()
     steps = range(1, len(history.loss) + 1)
     axes.plot(steps, history.loss, color=COLORS["bert"], alpha=0.25, linewidth=0.8)
-    axes.plot(steps, _smooth(history.loss), color=COLORS["bert"], label="training")
-    points = [(e["step"], e["loss"]) for e in history.evaluations]
-    if points:
-        axes.plot(*zip(*points, strict=True), "o-", color="black", markersize=4, label="held out")
+    axes.plot(steps, _smooth(history.loss), color=COLORS["bert"], label="training, all losses")
+    parts = {"mlm_loss": "held out, masked words", "nsp_loss": "held out, next sentence"}
+    for name, label in parts.items():
+        points = [(e["step"], e[name]) for e in history.evaluations if name in e]
+        if points:
+            axes.plot(*zip(*points, strict=True), "o-", markersize=4, label=label,
+                      color="black" if name == "mlm_loss" else "gray")
     if floor is not None:
         axes.axhline(floor, linestyle="--", color="gray", label="best guess without context")
     axes.set(xlabel="step", ylabel="loss (nats)", title=title)
