@@ -83,7 +83,7 @@ def pretrain(
     out: Annotated[Path, typer.Option(help="Folder for the model, checkpoints, metrics.")] = Path(
         "runs/bert"
     ),
-    objective: Annotated[str, typer.Option(help="mlm+nsp, or mlm alone.")] = "mlm+nsp",
+    objective: Annotated[str, typer.Option(help="mlm+nsp or mlm; the budget's if not given.")] = "",
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of the budget's.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Sequences, all processes.")] = None,
     micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a step: less memory.")] = 1,

@@ -22,10 +22,11 @@ def pretrain(
 ) -> None:
     """Prepare, train, save, and say how it went. Ends the process with 130 after an interrupt."""
     check_choice("--model", model, MODELS)
-    check_choice("--objective", objective, OBJECTIVES)
+    check_choice("--objective", objective, ("", *OBJECTIVES))
     chosen = budgets.Budget(budget) if budget else budgets.choose()
     recipe = recipes.RECIPES[chosen.name]
-    recipe = replace(recipe, seq_len=seq_len or recipe.seq_len,
+    pairs = objective == "mlm+nsp" if objective else recipe.next_sentence
+    recipe = replace(recipe, seq_len=seq_len or recipe.seq_len, next_sentence=pairs,
                      train=fit_warmup(replace(recipe.train, **options)))
     accelerator = make_accelerator()
     count_parts(recipe.train, accelerator)  # better now than after minutes of preparing
@@ -33,7 +34,7 @@ def pretrain(
     say = print if accelerator.is_main_process else (lambda *text: None)
     say(chosen)
     with accelerator.main_process_first():  # the first process fills the cache, the rest read it
-        prepared = recipes.prepare(data, recipe, next_sentence=objective == "mlm+nsp")
+        prepared = recipes.prepare(data, recipe)
     parameters = sum(p.numel() for p in prepared.model.parameters())
     say(f"{parameters:,} parameters, {len(prepared.rows):,} rows of {recipe.seq_len} tokens, "
         f"{recipe.train.steps} steps of {recipe.train.batch_size} rows")
@@ -49,7 +50,8 @@ def pretrain(
 def check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
     """Refuse a value that is not among those allowed."""
     if value not in allowed:
-        raise ValueError(f"{option} {value!r} is not known; choose one of {', '.join(allowed)}.")
+        names = ", ".join(filter(None, allowed))
+        raise ValueError(f"{option} {value!r} is not known; choose one of {names}.")
 
 
 def fit_warmup(config):

@@ -31,6 +31,7 @@ class Recipe:
     seq_len: int
     shape: dict  # fields of ModelConfig
     train: TrainConfig
+    next_sentence: bool = True  # whether the rows are pairs; short rows have no room for two texts
 
 
 def _shape(num_layers: int, hidden_size: int, dropout: float = 0.1) -> dict:
@@ -44,7 +45,8 @@ RECIPES = {
     # Few steps on a few million tokens cannot overfit, so dropout would only slow it down.
     # The published start, 0.02, is meant for a width of 768; narrow models learn sooner from more.
     "cpu": Recipe(8192, 32, _shape(4, 192, dropout=0.0) | dict(initializer_range=0.03), TrainConfig(
-        steps=4000, batch_size=32, warmup_steps=200, learning_rate=6e-4, eval_every=200)),
+        steps=5000, batch_size=32, warmup_steps=200, learning_rate=6e-4, eval_every=200),
+        next_sentence=False),
     "gpu": Recipe(16_384, 128, _shape(8, 512), TrainConfig(
         steps=20_000, batch_size=256, warmup_steps=1000, learning_rate=5e-4, eval_every=500)),
 }
@@ -63,9 +65,7 @@ class Prepared:
     origin: str  # the line that says where the data came from
 
 
-def prepare(
-    name: str, recipe: Recipe, next_sentence: bool = True, split: str = "train"
-) -> Prepared:
+def prepare(name: str, recipe: Recipe, split: str = "train") -> Prepared:
     """Load the data set `name` (a column `text`, one document a row), learn its vocabulary, encode
     and pack it, and start a model. What was prepared once is read from the cache the next time.
 
@@ -74,7 +74,7 @@ def prepare(
     documents, held_out = two_splits(data.load(name), split)
     tokenizer = tinyworld.tokenizer() if name == "tinyworld" else learn_vocabulary(
         documents, recipe.vocab_size)
-    pack = nsp_pairs if next_sentence else full_sentences
+    pack = nsp_pairs if recipe.next_sentence else full_sentences
     rows, held_out_rows = (
         pack(data.encode_corpus(part, tokenizer), recipe.seq_len, tokenizer)
         for part in (documents, held_out)
