@@ -3,29 +3,90 @@
 A check passes with one printed line, or raises `CheckError` with the reason: wrong type, shape
 (and whether it looks transposed or broadcast), dtype, NaN, or values (and whether they are off
 by one constant factor, a sign or an order). Nothing passes by broadcasting, and NaN equals
-nothing.
+nothing. Types are compared exactly and no method of the answer is called, so that an object cannot
+pass by saying that it equals everything.
 """
 
 import math
+from collections import OrderedDict
 
+import numpy as np
 import torch
+from torch import Tensor
+
+TENSORS = (Tensor, torch.nn.Parameter)  # subclasses may change what == and shape mean
+NUMBERS = (int, float, np.float16, np.float32, np.float64, np.int32, np.int64)
+PLAIN = (type(None), bool, int, float, str, bytes, complex, list, tuple, set, dict)
 
 
 class CheckError(AssertionError):
     """An answer that is not right yet; the message says in which way."""
 
 
-def close(actual, expected, name="your answer", *, hints=None, rtol=1e-4, atol=1e-5):
+def close(actual, expected, name="your answer", *, hints=None, mistakes=None, rtol=1e-4, atol=1e-5):
     """Pass if `actual` equals `expected` in type, shape, dtype and, within tolerance, values.
 
-    actual, expected: tensors, numbers, or lists, tuples and dicts of them.
+    actual, expected: tensors, numbers, or lists, tuples, sets and dicts of them.
     hints: {fact: sentence}; facts that are recognized are "shape", "transposed", "nan", "dtype",
     "factor", "sign", "values", and any number as text: {"2.83": "..."} is shown when the values
     are off by about that factor.
+    mistakes: {sentence: what a typical mistake gives}; a wrong answer that equals one of them is
+    told that sentence.
     Raises CheckError with the first thing that is wrong.
     """
-    _compare(actual, expected, name, hints or {}, rtol, atol)
+    try:
+        _compare(actual, expected, name, hints or {}, rtol, atol)
+    except CheckError:
+        _name_mistake(actual, mistakes or {}, name, rtol, atol)
+        raise
     print(f"\u2713 {name}")
+
+
+def mistakes(actual, known, name="your answer", *, expected=None, rtol=1e-4, atol=1e-5):
+    """Raise CheckError with the sentence of the mistake that `actual` equals; pass otherwise.
+
+    known: {sentence: what that mistake gives}. Give the right value as `expected` where a mistake
+    may happen to give it, too. Prints nothing: `close` comes after it.
+    """
+    if expected is None or not _equal(actual, expected, rtol, atol):
+        _name_mistake(actual, known, name, rtol, atol)
+
+
+def unchanged(before, after, name="the input"):
+    """Pass if `after`, what was passed to the answer, still equals its copy `before`.
+
+    before: a clone made ahead of the call. Raises CheckError if the call worked in place.
+    """
+    if not _equal(after, before, rtol=0, atol=0, nan_equal=True):
+        raise CheckError(
+            f"{name} is changed by your code, and whoever called it loses the old values: "
+            "work on a copy (x = x.clone()), and avoid x += ..., x[...] = ..., x.mul_(...)."
+        )
+    print(f"\u2713 {name} is left as it was")
+
+
+def gradients(function, *inputs):
+    """The gradient of the sum of all outputs of `function`, for each float tensor among inputs.
+
+    Returns a tuple of tensors, zero for an input that has no influence. Works on what is defined
+    here and on what is only spoken to from here (it then has an attribute `__course_remote__`).
+    Raises CheckError if no gradient flows back at all.
+    """
+    remote = getattr(function, "__course_remote__", None)
+    if remote is not None:
+        return remote("gradients", inputs)
+    copies = [_leaf(value) for value in inputs]
+    leaves = [value for value in copies if type(value) is Tensor and value.requires_grad]
+    with torch.enable_grad():
+        total = sum(part.sum() for part in _float_tensors(function(*copies)))
+    if type(total) is not Tensor or not total.requires_grad:
+        raise CheckError(
+            "no gradient flows back to the inputs: look for .detach(), .item(), .tolist(), "
+            "torch.no_grad() or torch.tensor(...) in your code."
+        )
+    found = torch.autograd.grad(total, leaves, allow_unused=True)
+    pairs = zip(found, leaves, strict=True)
+    return tuple(torch.zeros_like(leaf) if grad is None else grad for grad, leaf in pairs)
 
 
 def shape(actual, expected, name="your answer", *, hints=None):
@@ -41,27 +102,84 @@ def true(condition, message, name="check"):
     Only a Python bool or a tensor with one bool counts: a list, a number or an empty tensor is
     refused, because it is true or false by accident.
     """
-    if isinstance(condition, torch.Tensor) and condition.numel() == 1:
-        condition = condition.item()
-    if not isinstance(condition, bool) and type(condition).__name__ not in ("bool_", "bool"):
-        raise CheckError(f"{name}: needed is True or False, not a {type(condition).__name__}.")
+    if type(condition) is Tensor and condition.numel() == 1:
+        condition = Tensor.item(condition)
+    if type(condition) not in (bool, np.bool_):
+        raise CheckError(f"{name}: needed is True or False, not a {_kind(condition)}.")
     if not condition:
         raise CheckError(f"{name}: {message}")
     print(f"\u2713 {name}")
 
 
 def raises(error, function, *args, name="the call", **kwargs):
-    """Pass if `function(*args, **kwargs)` raises `error`. Raises CheckError otherwise."""
+    """Pass if `function(*args, **kwargs)` raises `error`. Raises CheckError otherwise.
+
+    NotImplementedError, which an empty answer raises, counts only if it is asked for by name.
+    """
     try:
         function(*args, **kwargs)
-    except error:
-        print(f"\u2713 {name} raises {error.__name__}")
-        return
     except Exception as other:
+        empty = type(other) is NotImplementedError and error is not NotImplementedError
+        if isinstance(other, error) and not empty:
+            print(f"\u2713 {name} raises {error.__name__}")
+            return
         raise CheckError(
-            f"{name} raised {type(other).__name__} ({other}), not {error.__name__}."
+            f"{name} raised {_kind(other)} ({other}), not {error.__name__}."
         ) from other
     raise CheckError(f"{name} should raise {error.__name__}, but it returned.")
+
+
+def _leaf(value):
+    """A fresh copy that collects a gradient, if the value is a tensor of floats."""
+    if type(value) not in TENSORS:
+        return value
+    copy = Tensor.detach(value).clone()
+    return copy.requires_grad_() if copy.dtype.is_floating_point else copy
+
+
+def _float_tensors(value):
+    """All float tensors in a result, whatever it is packed into."""
+    if type(value) in TENSORS and value.dtype.is_floating_point:
+        yield value
+    elif isinstance(value, dict):
+        yield from _float_tensors(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _float_tensors(part)
+
+
+def _name_mistake(actual, known, name, rtol, atol):
+    """Raise CheckError with the first sentence whose value `actual` equals."""
+    for sentence, wrong in known.items():
+        if _equal(actual, wrong, rtol, atol):
+            raise CheckError(f"{name}: {sentence}")
+
+
+def _equal(actual, expected, rtol, atol, nan_equal=False):
+    """Whether `_compare` finds nothing wrong (with NaN equal to NaN, if asked)."""
+    if nan_equal and type(actual) in TENSORS and type(expected) in TENSORS:
+        actual, expected = Tensor.detach(actual), Tensor.detach(expected)
+        if actual.dtype != expected.dtype or actual.shape != expected.shape:
+            return False
+        return torch.equal(*(torch.nan_to_num(x, nan=0.0) for x in (actual, expected))) and (
+            torch.equal(actual != actual, expected != expected)
+        )
+    try:
+        _compare(actual, expected, "", {}, rtol, atol)
+    except CheckError:
+        return False
+    return True
+
+
+def _kind(value):
+    """The name of the value's true type, whatever its class says of itself."""
+    return type.__dict__["__name__"].__get__(type(value))
+
+
+def _show(value):
+    """A short text of a plain value; of anything else only the type (its repr is not ours)."""
+    text = repr(value) if type(value) in PLAIN else f"a {_kind(value)}"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _compare(actual, expected, name, hints, rtol, atol):
@@ -70,6 +188,8 @@ def _compare(actual, expected, name, hints, rtol, atol):
         _compare_tensors(actual, expected, name, hints, rtol, atol)
     elif isinstance(expected, dict):
         _compare_dicts(actual, expected, name, hints, rtol, atol)
+    elif isinstance(expected, set | frozenset):
+        _compare_sets(actual, expected, name)
     elif isinstance(expected, list | tuple):
         _compare_sequences(actual, expected, name, hints, rtol, atol)
     elif isinstance(expected, float):
@@ -83,7 +203,7 @@ def _compare_tensors(actual, expected, name, hints, rtol, atol):
     _same_shape(actual, expected.shape, name, hints, expected)
     if actual.dtype != expected.dtype:
         _fail(f"{name} has dtype {actual.dtype}, needed is {expected.dtype}.", hints, "dtype")
-    actual, expected = actual.detach().cpu(), expected.detach().cpu()
+    actual, expected = Tensor.detach(actual).cpu(), Tensor.detach(expected).cpu()
     if actual.dtype.is_floating_point:
         _no_surprise_nan(actual, expected, name, hints)
         if not torch.allclose(actual, expected, rtol=rtol, atol=atol):
@@ -95,8 +215,8 @@ def _compare_tensors(actual, expected, name, hints, rtol, atol):
 
 
 def _is_tensor(actual, name):
-    if not isinstance(actual, torch.Tensor):
-        given = "None (is a `return` missing?)" if actual is None else f"a {type(actual).__name__}"
+    if type(actual) not in TENSORS:
+        given = "None (is a `return` missing?)" if actual is None else f"a {_kind(actual)}"
         raise CheckError(f"{name} is {given}, needed is a tensor.")
 
 
@@ -132,7 +252,7 @@ def _explain_values(actual, expected, name, hints, rtol):
         _fail(f"{base}: all are {factor:.4g} times too large (or too small). {hint or ''}".rstrip(),
               hints if not hint else {}, "factor")  # fmt: skip
     if actual.ndim >= 2 and actual.shape[-1] == actual.shape[-2]:
-        if torch.allclose(actual.transpose(-1, -2), expected, rtol=rtol, atol=1e-5):
+        if torch.allclose(actual.mT, expected, rtol=rtol, atol=1e-5):
             _fail(f"{base}: the last two axes are swapped.", hints, "transposed")
     _fail(f"{base}; {_first(actual, expected, wrong)}", hints, "values")
 
@@ -166,8 +286,9 @@ def _first(actual, expected, wrong):
 
 
 def _compare_dicts(actual, expected, name, hints, rtol, atol):
-    if not isinstance(actual, dict):
-        raise CheckError(f"{name} is a {type(actual).__name__}, needed is a dict.")
+    if type(actual) not in (dict, OrderedDict):
+        raise CheckError(f"{name} is a {_kind(actual)}, needed is a dict.")
+    _plain_members(actual, name)
     missing, extra = expected.keys() - actual.keys(), actual.keys() - expected.keys()
     if missing or extra:
         raise CheckError(f"{name}: missing keys {sorted(map(str, missing))}, "
@@ -176,11 +297,27 @@ def _compare_dicts(actual, expected, name, hints, rtol, atol):
         _compare(actual[key], value, f"{name}[{key!r}]", hints, rtol, atol)
 
 
+def _compare_sets(actual, expected, name):
+    if type(actual) is not type(expected):
+        raise CheckError(f"{name} is a {_kind(actual)}, needed is a {_kind(expected)}.")
+    _plain_members(actual, name)
+    if actual != expected:
+        raise CheckError(f"{name}: missing {_show(expected - actual)}, "
+                         f"too many {_show(actual - expected)}.")  # fmt: skip
+
+
+def _plain_members(actual, name):
+    """Keys and members are compared by their own ==, so they must be plain."""
+    for member in actual:
+        parts = member if type(member) is tuple else (member,)
+        if odd := [part for part in parts if type(part) not in PLAIN]:
+            raise CheckError(f"{name} holds a {_kind(odd[0])}, needed are plain values.")
+
+
 def _compare_sequences(actual, expected, name, hints, rtol, atol):
     if type(actual) is not type(expected):
-        raise CheckError(
-            f"{name} is a {type(actual).__name__}, needed is a {type(expected).__name__}."
-        )
+        given = "None (is a `return` missing?)" if actual is None else f"a {_kind(actual)}"
+        raise CheckError(f"{name} is {given}, needed is a {_kind(expected)}.")
     if len(actual) != len(expected):
         raise CheckError(f"{name} has {len(actual)} entries, needed are {len(expected)}.")
     for place, value in enumerate(expected):
@@ -188,11 +325,11 @@ def _compare_sequences(actual, expected, name, hints, rtol, atol):
 
 
 def _compare_floats(actual, expected, name, hints, rtol, atol):
-    if isinstance(actual, torch.Tensor) or isinstance(actual, bool):
-        kind = type(actual).__name__
-        raise CheckError(f"{name} is a {kind}, needed is a plain number (.item()).")
-    if not isinstance(actual, int | float):
-        raise CheckError(f"{name} is a {type(actual).__name__}, needed is a number.")
+    if type(actual) in (*TENSORS, bool):
+        raise CheckError(f"{name} is a {_kind(actual)}, needed is a plain number (.item()).")
+    if type(actual) not in NUMBERS:
+        given = "None (is a `return` missing?)" if actual is None else f"a {_kind(actual)}"
+        raise CheckError(f"{name} is {given}, needed is a number.")
     if math.isnan(actual):
         _fail(f"{name} is NaN.", hints, "nan")
     if not math.isclose(actual, expected, rel_tol=rtol, abs_tol=atol):
@@ -204,10 +341,10 @@ def _compare_floats(actual, expected, name, hints, rtol, atol):
 
 def _compare_plain(actual, expected, name, hints):
     if type(actual) is not type(expected):
-        raise CheckError(f"{name} is {actual!r} ({type(actual).__name__}), "
-                         f"needed is a {type(expected).__name__}.")  # fmt: skip
+        given = "None (is a `return` missing?)" if actual is None else _show(actual)
+        raise CheckError(f"{name} is {given} ({_kind(actual)}), needed is a {_kind(expected)}.")
     if actual != expected:
-        _fail(f"{name} is {actual!r}, needed is {expected!r}.", hints, "values")
+        _fail(f"{name} is {_show(actual)}, needed is {_show(expected)}.", hints, "values")
 
 
 def _fail(message, hints, *facts):

@@ -80,6 +80,7 @@ def test_minus_infinity_may_be_the_right_answer():
         (1.1, 1.0), ("1.0", 1.0), (torch.tensor(1.0), 1.0), (True, 1.0), (None, 1.0),
         (3.0, 3), (True, 1), (2, 3), ("b", "a"), (None, "a"), ((1, 2), [1, 2]), ([1], [1, 2]),
         ([1, 3], [1, 2]), ({"a": 1}, {"a": 1, "b": 2}), ({"a": 1, "c": 2}, {"a": 1}),
+        ({1, 2}, {1, 3}), ([1, 2], {1, 2}),
         ({"a": 2}, {"a": 1}), ([("a", 1)], {"a": 1}), (1, True), (np.float32(1), "1"),
         (torch.tensor([1, 2]), torch.tensor([1, 3])), (torch.tensor([1, 0]), torch.tensor([True])),
     ],
@@ -90,7 +91,7 @@ def test_wrong_plain_values_are_refused(answer, right):
 
 
 def test_right_plain_values_pass():
-    for value in (1.5, 3, "a", True, [1, 2.0], ("x", None), {"a": torch.ones(2)}):
+    for value in (1.5, 3, "a", True, {1, ("a", 2)}, [1, 2.0], ("x", None), {"a": torch.ones(2)}):
         checks.close(value, value)
 
 
@@ -115,3 +116,137 @@ def test_raises_wants_this_error():
     for wrong in (lambda: 1, lambda: 1 / 0):
         with pytest.raises(checks.CheckError):
             checks.raises(ValueError, wrong)
+
+
+def test_an_empty_answer_does_not_pass_as_the_error_asked_for():
+    def stub():
+        raise NotImplementedError("your answer")
+
+    with pytest.raises(checks.CheckError, match="NotImplementedError"):
+        checks.raises(RuntimeError, stub)  # its parent class
+    checks.raises(NotImplementedError, stub)
+
+
+class Liar:
+    """Says yes to everything."""
+
+    __class__ = torch.Tensor
+    shape, dtype, ndim, device = torch.Size([2, 3]), torch.float32, 2, torch.device("cpu")
+
+    def __eq__(self, other):
+        return True
+
+    def __hash__(self):
+        return hash("a")
+
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: True
+
+    def __repr__(self):
+        raise SystemExit
+
+
+class LyingTensor(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        return True
+
+
+class LyingFloat(float):
+    def __eq__(self, other):
+        return True
+
+
+class LyingDict(dict):
+    def __getitem__(self, key):
+        return 1
+
+
+LIES = [
+    (Liar(), RIGHT), (torch.zeros(2, 3).as_subclass(LyingTensor), RIGHT), (Liar(), 1.0),
+    (LyingFloat(2), 1.0), (Liar(), "a"), (Liar(), None), (Liar(), [1]), (Liar(), {"a": 1}),
+    ([Liar()], [1]), ({"a": Liar()}, {"a": 1}), ({Liar(): 1}, {"a": 1}), ({Liar()}, {"a"}),
+    (LyingDict(a=2), {"a": 1}), (Liar(), True), ((Liar(), 2), (1, 2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", range(len(LIES)))
+def test_an_object_that_equals_everything_does_not_pass(case):
+    with pytest.raises(checks.CheckError):
+        checks.close(*LIES[case])
+
+
+def test_liars_do_not_pass_other_checks():
+    for wrong in (Liar(), np.int64(1)):
+        with pytest.raises(checks.CheckError):
+            checks.true(wrong, "no")
+    with pytest.raises(checks.CheckError):
+        checks.shape(Liar(), (2, 3))
+    with pytest.raises(checks.CheckError):
+        checks.unchanged(RIGHT, Liar())
+
+
+def test_methods_put_on_a_tensor_are_not_called():
+    wrong = torch.zeros(2, 3)
+    wrong.detach = wrong.cpu = lambda: RIGHT
+    with pytest.raises(checks.CheckError):
+        checks.close(wrong, RIGHT)
+
+
+def test_parameters_count_as_tensors():
+    checks.close(torch.nn.Parameter(RIGHT.clone()), RIGHT)
+
+
+def test_a_known_mistake_is_named():
+    known = {"the sum runs over the rows": RIGHT.sum(0), "nothing is summed": RIGHT}
+    for wrong, words in [(RIGHT.sum(0), "over the rows"), (RIGHT.clone(), "nothing is summed")]:
+        with pytest.raises(checks.CheckError, match=words):
+            checks.close(wrong, RIGHT.sum(1), mistakes=known)
+        with pytest.raises(checks.CheckError, match=words):
+            checks.mistakes(wrong, known)
+    with pytest.raises(checks.CheckError, match="differ"):
+        checks.close(RIGHT.sum(1) + torch.tensor([0, 1.0]), RIGHT.sum(1), mistakes=known)
+    checks.mistakes(torch.ones(2), known)
+
+
+def test_a_mistake_that_gives_the_right_value_is_no_mistake(capsys):
+    checks.close(SQUARE.clone(), SQUARE, mistakes={"swapped": SQUARE})
+    checks.mistakes(SQUARE.clone(), {"swapped": SQUARE}, expected=SQUARE)
+    assert capsys.readouterr().out.count("\u2713") == 1
+
+
+def test_a_change_in_place_is_found():
+    x = torch.tensor([1.0, math.nan, -math.inf])
+    before = x.clone()
+    checks.unchanged(before, x)
+    checks.unchanged([1, {"a": 2.0}], [1, {"a": 2.0}])
+    for wrong in (x.nan_to_num(0.0), x.double(), x[:2], x.masked_fill(x == 1, 1 + 1e-6), None):
+        with pytest.raises(checks.CheckError, match="work on a copy"):
+            checks.unchanged(before, wrong, "x")
+    with pytest.raises(checks.CheckError):
+        checks.unchanged([1, 2], [1, 3])
+
+
+def test_gradients_of_the_sum_of_all_outputs():
+    x, ids = torch.tensor([1.0, 2.0]), torch.tensor([0, 1])
+    (grad,) = checks.gradients(lambda a, i: (a**2, {"b": [3 * a[i]]}), x, ids)
+    checks.close(grad, 2 * x + 3)
+    assert x.grad is None and not x.requires_grad
+    first, unused = checks.gradients(lambda a, b: a.sum(), x, torch.ones(3))
+    checks.close([first, unused], [torch.ones(2), torch.zeros(3)])
+    with torch.no_grad():
+        checks.close(checks.gradients(torch.square, x), (2 * x,))
+
+
+def test_gradients_that_are_cut_off_are_named():
+    for cut in (lambda a: a.detach(), lambda a: a.sum().item(), lambda a: None):
+        with pytest.raises(checks.CheckError, match="no gradient flows back"):
+            checks.gradients(cut, torch.ones(2))
+
+
+def test_gradients_are_asked_for_where_the_function_lives():
+    class Remote:
+        def __course_remote__(self, what, inputs):
+            return what, inputs
+
+    assert checks.gradients(Remote(), 1, 2) == ("gradients", (1, 2))
