@@ -57,6 +57,19 @@ def test_tokens_that_no_font_has_do_not_warn():
     )
 
 
+def test_heatmaps_share_labels_and_one_color_scale():
+    panels = {"one": np.eye(2), "two": np.eye(2), "own": (np.ones((1, 2)), ["r"], ["s", "t"])}
+    axes = plots.heatmaps(panels, list("ab"), list("xy"), bar=True, vmin=0, vmax=1, y_label="asks")
+    axes[0].figure.canvas.draw()
+    labels = [[t.get_text() for t in ax.get_yticklabels()] for ax in axes]
+    assert labels == [["a", "b"], [], ["r"]]
+    assert [ax.get_ylabel() for ax in axes] == ["asks", "", ""]
+    assert len(axes[0].figure.axes) == 4 and [ax.get_title("left") for ax in axes] == list(panels)
+    assert len(plots.heatmaps(panels, across=2, caption="c")) == 3
+    with pytest.raises(ValueError, match="vmin and vmax"):
+        plots.heatmaps(panels, bar=True)
+
+
 def test_attention_grid_takes_what_the_encoder_returns():
     attentions = tuple(torch.rand(1, 4, 5, 5).softmax(-1) for _ in range(2))
     figure = plots.attention_grid(attentions, list("abcde"), "maps", caption="c")
@@ -73,6 +86,41 @@ def test_curves_draw_seeds_thin_and_their_mean():
     assert list(lines["BERT (mean of 2)"].get_ydata()) == [2, 3, 4]
     assert {"GPT", "chance"} <= set(lines)
     assert lines["BERT (mean of 2)"].get_color() == plots.COLORS["bert"]
+
+
+def test_curves_with_chosen_ticks_and_legend():
+    ax = drawn(plots.curves({"a": [1, 2, 3]}, [4, 8, 16], log_x=True, x_ticks=[4, 16],
+                            from_zero=True, legend=False))  # fmt: skip
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["4", "16"]
+    assert ax.get_ylim()[0] == 0 and ax.get_legend() is None
+    assert plots.curves({"a": [1, 2]}, legend="outside").get_legend() is not None
+
+
+def test_curve_panels_stand_side_by_side_with_options_of_their_own():
+    left, right = plots.curve_panels({"l": {"a": [1, 2]}, "r": {"a": [3, 4]}}, x_label="layer",
+                                     each={"r": {"log_y": True}}, caption="c")  # fmt: skip
+    drawn(left)
+    assert (left.get_yscale(), right.get_yscale()) == ("linear", "log")
+    assert list(right.lines[0].get_ydata()) == [3, 4] and right.get_xlabel() == "layer"
+
+
+def test_stacked_bars_add_up():
+    rows = {"small": {"a": 1, "b": 3}, "large": {"a": 6, "b": 2}}
+    ax = drawn(plots.stacked(rows, x_label="millions"))
+    ends = [patch.get_x() + patch.get_width() for patch in ax.patches]
+    assert ends == [1, 4, 6, 8]
+    shares = [patch.get_width() for patch in plots.stacked(rows, share=True).patches]
+    assert shares == [25, 75, 75, 25]
+    with pytest.raises(ValueError, match="'other' has the parts"):
+        plots.stacked(rows | {"other": {"b": 1, "a": 1}})
+
+
+def test_pieces_as_boxes_and_as_text():
+    shown = plots.pieces({"x <1>": ["<unk>", "##a"], "y": ["b"]}, unknown=["<unk>"], caption="c")
+    html = shown._repr_html_()
+    assert html.count("<span") == 3 and html.count("repeating") == 1
+    assert "&lt;unk&gt;" in html and "<unk>" not in html and "x &lt;1&gt;" in html
+    assert repr(shown) == "x <1>  <unk> | ##a\ny      b\nc"
 
 
 def test_bars_show_mean_seeds_and_published():

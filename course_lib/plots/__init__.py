@@ -1,17 +1,19 @@
 """Pictures and tables of the course in one style: `plots.use_style()` once, then the functions.
 
 `style` holds colors, fonts and captions; `charts` heat maps, curves and bars; `strips` the
-timeline and rows of tokens; `tables` HTML tables; `diagrams` block diagrams of live modules.
+timeline and rows of tokens; `tables` HTML tables and rows of pieces; `diagrams` block diagrams of
+live modules.
 """
 
-from .charts import attention_grid, bars, curves, heatmap
+from .charts import attention_grid, bars, curve_panels, curves, heatmap, heatmaps, stacked
 from .diagrams import Block, blocks, module_blocks, trace
 from .strips import timeline, token_rows
 from .style import COLORS, GRAY, OKABE_ITO, caption, cjk_font, color, printable, use_style
-from .tables import Table, table
+from .tables import Pieces, Table, pieces, table
 
 __all__ = [
-    "COLORS", "GRAY", "OKABE_ITO", "Block", "Table", "attention_grid", "bars", "blocks", "caption",
-    "cjk_font", "color", "curves", "heatmap", "module_blocks", "printable", "table", "timeline",
-    "token_rows", "trace", "use_style",
+    "COLORS", "GRAY", "OKABE_ITO", "Block", "Pieces", "Table", "attention_grid", "bars", "blocks",
+    "caption", "cjk_font", "color", "curve_panels", "curves", "heatmap", "heatmaps",
+    "module_blocks", "pieces", "printable", "stacked", "table", "timeline", "token_rows", "trace",
+    "use_style",
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """Heat maps, attention grids, curves and bars, in the house style.
 
 Each function draws on `ax`, or on a new figure if there is none, and returns the Axes
-(`attention_grid` the Figure). In a notebook, end the line with a semicolon.
+(`attention_grid` the Figure, `heatmaps` and `curve_panels` a list of
+Axes). In a notebook, end the line with a semicolon.
 """
 
 import matplotlib.pyplot as plt
@@ -75,6 +76,34 @@ def _write_numbers(ax, image, matrix):
         ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=11)
 
 
+def heatmaps(panels, row_labels=None, column_labels=None, *, across=None, y_label=None,
+             numbers=False, bar=False, size=None, caption=None, **options):  # fmt: skip
+    """Several heat maps side by side; returns their Axes as a list, left to right, then down.
+
+    panels: {title: matrix} or {title: (matrix, row labels, column labels)}. Row labels given for
+    all stand at the left only. across: panels in one row (default: all). bar: one color scale, at
+    the last panel, for which `vmin` and `vmax` must be given. options: see `heatmap`.
+    """
+    if bar and not {"vmin", "vmax"} <= options.keys():
+        raise ValueError("one color scale for all panels needs vmin and vmax; give both.")
+    across = across or len(panels)
+    down = -(-len(panels) // across)
+    size = size or (min(3.4 * across, 13), 3.8 * down)
+    figure, grid = plt.subplots(down, across, squeeze=False, figsize=size)
+    places = list(grid.flat[: len(panels)])
+    for number, (ax, (title, panel)) in enumerate(zip(places, panels.items(), strict=True)):
+        own = isinstance(panel, tuple)
+        matrix, rows, columns = panel if own else (panel, row_labels, column_labels)
+        leftmost = number % across == 0
+        heatmap(matrix, rows if own or leftmost else None, columns, title, ax, numbers=numbers,
+                bar=bar and ax is places[-1], y_label=y_label if leftmost else None,
+                **options)  # fmt: skip
+        if row_labels is not None and not own and not leftmost:
+            ax.set_yticks([])
+    add_caption(figure, caption)
+    return places
+
+
 def attention_grid(attentions, tokens=None, title=None, *, layers=None, heads=None,
                    caption=None):  # fmt: skip
     """Small maps of every layer (down) and head (across); returns the Figure.
@@ -112,12 +141,15 @@ def _edge_tokens(axes, tokens):
 
 
 def curves(series, x=None, title=None, ax=None, *, x_label="step", y_label="loss", log_x=False,
-           log_y=False, level=None, caption=None, size=(8, 4), colors=None):  # fmt: skip
+           log_y=False, level=None, caption=None, size=(8, 4), colors=None, x_ticks=None,
+           from_zero=False, legend=True):  # fmt: skip
     """One line per entry of `series`; several seeds as thin lines with their mean in front.
 
     series: {label: list of y} or {label: list of such lists, one per seed}.
     x: the common x values (default 0, 1, 2, ...) or {label: x values}.
     level: {label: y}: dashed horizontal lines, for a published or chance value.
+    x_ticks: write exactly these x values. from_zero: the y axis begins at 0.
+    legend: False for none, "outside" for one at the right of the picture.
     """
     ax = new_axes(ax, size, title)
     for position, (label, values) in enumerate(series.items()):
@@ -135,7 +167,57 @@ def curves(series, x=None, title=None, ax=None, *, x_label="step", y_label="loss
     ax.set(xlabel=x_label, ylabel=y_label)
     ax.set_xscale("log" if log_x else "linear")
     ax.set_yscale("log" if log_y else "linear")
-    ax.legend()
+    _curve_axes(ax, x_ticks, from_zero, legend)
+    add_caption(ax, caption)
+    return ax
+
+
+def _curve_axes(ax, x_ticks, from_zero, legend):
+    if x_ticks is not None:
+        ax.minorticks_off()
+        ax.set_xticks(list(x_ticks), [f"{tick:g}" for tick in x_ticks])
+    if from_zero:
+        ax.set_ylim(0)
+    if legend:
+        outside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if legend == "outside" else {}
+        ax.legend(**outside)
+
+
+def curve_panels(panels, x=None, *, each=None, size=None, caption=None, **options):
+    """Pictures by `curves` side by side; returns their Axes as a list.
+
+    panels: {title: series}. options go to every panel, each[title] to that one alone.
+    """
+    size = size or (5.5 * len(panels), 4)
+    figure, axes = plt.subplots(1, len(panels), squeeze=False, figsize=size)
+    options = {"y_label": ""} | options
+    for ax, (title, series) in zip(axes[0], panels.items(), strict=True):
+        curves(series, x, title, ax, **options | (each or {}).get(title, {}))
+    add_caption(figure, caption)
+    return list(axes[0])
+
+
+def stacked(rows, title=None, ax=None, *, share=False, x_label="", legend=True, caption=None,
+            size=None):  # fmt: skip
+    """Lying bars, one a row, cut into parts; returns the Axes. The first row is at the bottom.
+
+    rows: {row: {part: value}}, every row with the same parts. share: parts as percent of the row.
+    Raises ValueError naming a row whose parts differ from those of the first.
+    """
+    ax = new_axes(ax, size or (8, 1.2 + 0.5 * len(rows)), title)
+    parts = list(next(iter(rows.values())))
+    inks = plt.get_cmap("cividis")(np.linspace(0.05, 0.98, len(parts)))
+    for name, values in rows.items():
+        if list(values) != parts:
+            raise ValueError(f"row {name!r} has the parts {list(values)}, the first has {parts}.")
+        left, whole = 0.0, sum(values.values()) / 100 if share else 1.0
+        for part, ink in zip(parts, inks, strict=True):
+            ax.barh(printable(name), values[part] / whole, left=left, color=ink)
+            left += values[part] / whole
+    ax.set_xlabel(x_label)
+    if legend:
+        handles = [plt.Rectangle((0, 0), 1, 1, color=ink) for ink in inks]
+        ax.legend(handles, [printable(part) for part in parts], loc="lower right")
     add_caption(ax, caption)
     return ax
 

@@ -1,4 +1,4 @@
-"""Tables: HTML in a notebook, aligned text everywhere else."""
+"""Tables and rows of pieces: HTML in a notebook, text everywhere else."""
 
 from html import escape
 
@@ -100,3 +100,44 @@ def table(rows, columns=None, caption=None, highlight=None, formats=None):
     if unknown:
         raise ValueError(f"no row has the columns {unknown}; there are {sorted(map(str, known))}.")
     return Table(rows, columns, caption, highlight, formats)
+
+
+_BOX = ("display:inline-block;border:1px solid #888;border-radius:3px;padding:0 .3em;margin:1px;"
+        "white-space:pre;color:#000;background:")  # fmt: skip
+_SHADES = ("#fff", "#dbe9f4")
+_HATCHED = "repeating-linear-gradient(45deg,#fff,#fff 4px,#eec 4px,#eec 8px)"
+
+
+class Pieces:
+    """Texts cut into pieces, one box a piece, in a notebook; "a | b | c" elsewhere."""
+
+    def __init__(self, rows, unknown=(), caption=None):
+        self.rows, self.unknown, self.caption = dict(rows), set(unknown), caption
+
+    def _box(self, place, piece):
+        fill = _HATCHED if piece in self.unknown else _SHADES[place % 2]
+        return f'<span style="{_BOX}{fill}">{escape(str(piece))}</span>'
+
+    def _repr_html_(self):
+        lines = "".join(
+            f'<tr><td style="text-align:left;white-space:nowrap">{escape(str(label))}</td>'
+            f'<td style="text-align:left">{"".join(map(self._box, range(len(pieces)), pieces))}'
+            "</td></tr>"
+            for label, pieces in self.rows.items()
+        )
+        note = f"<div>{escape(self.caption)}</div>" if self.caption else ""
+        return f"<table>{lines}</table>{note}"
+
+    def __repr__(self):
+        width = max((len(str(label)) for label in self.rows), default=0)
+        lines = [f"{label!s:{width}}  {' | '.join(map(str, p))}" for label, p in self.rows.items()]
+        return "\n".join(lines + ([self.caption] if self.caption else []))
+
+
+def pieces(rows, unknown=(), caption=None):
+    """Pieces of texts as boxes, one line a row, to be the last line of a cell.
+
+    rows: {label: list of pieces}. unknown: pieces to be hatched. Unlike `token_rows` this is
+    text: it needs no font for Chinese characters or emoji, and lines of any length wrap.
+    """
+    return Pieces(rows, unknown, caption)
