@@ -194,7 +194,7 @@ def what_else(text: str, error: ValueError) -> str:
         return "The file holds conflict marks of git (<<<<<<<), so it is no notebook any more."
     if not start.startswith("{"):
         return "This is not a notebook."
-    if isinstance(error, json.JSONDecodeError) and error.pos >= len(text.rstrip()) - 1:
+    if not text.rstrip().endswith("}"):
         return "The file ends in the middle: it was not saved or not uploaded in whole."
     line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
     return f"The file is damaged: it is no valid JSON{line}."
