@@ -96,14 +96,17 @@ def loss_curve(history, title: str = "", floor: float | None = None, caption: st
     figure = Figure(figsize=(6.4, 3.2))
     axes = figure.subplots()
     steps = range(1, len(history.loss) + 1)
-    axes.plot(steps, history.loss, color=COLORS["bert"], alpha=0.25, linewidth=0.8)
-    axes.plot(steps, _smooth(history.loss), color=COLORS["bert"], label="training, all losses")
     parts = {"mlm_loss": "held out, masked words", "nsp_loss": "held out, next sentence"}
+    if history.evaluations and "mlm_loss" not in history.evaluations[-1]:
+        parts = {"loss": "held out"}  # fine-tuning has one loss
+    training = "training, all losses" if len(parts) > 1 else "training"
+    axes.plot(steps, history.loss, color=COLORS["bert"], alpha=0.25, linewidth=0.8)
+    axes.plot(steps, _smooth(history.loss), color=COLORS["bert"], label=training)
     for name, label in parts.items():
         points = [(e["step"], e[name]) for e in history.evaluations if name in e]
         if points:
             axes.plot(*zip(*points, strict=True), "o-", markersize=4, label=label,
-                      color="black" if name == "mlm_loss" else "gray")
+                      color="gray" if name == "nsp_loss" else "black")
     if floor is not None:
         axes.axhline(floor, linestyle="--", color="gray", label="best guess without context")
     axes.set(xlabel="step", ylabel="loss (nats)", title=title)

@@ -45,7 +45,7 @@ RECIPES = {
     # Few steps on a few million tokens cannot overfit, so dropout would only slow it down.
     # The published start, 0.02, is meant for a width of 768; narrow models learn sooner from more.
     "cpu": Recipe(8192, 32, _shape(4, 192, dropout=0.0) | dict(initializer_range=0.03), TrainConfig(
-        steps=5000, batch_size=32, warmup_steps=200, learning_rate=6e-4, eval_every=200),
+        steps=7000, batch_size=32, warmup_steps=200, learning_rate=6e-4, eval_every=200),
         next_sentence=False),
     "gpu": Recipe(16_384, 128, _shape(8, 512), TrainConfig(
         steps=20_000, batch_size=256, warmup_steps=1000, learning_rate=5e-4, eval_every=500)),

@@ -73,6 +73,7 @@ class History:
     seconds: float = 0.0  # wall time, all parts of an interrupted run together
     tokens: int = 0  # positions the model has read
     unigram_entropy: float | None = None  # nats, of the held-out tokens
+    best_step: int | None = None  # fine-tuning: the step whose weights the model ends with
     stopped_early: bool = False  # True after an interrupt: the model keeps what it has learned
 
     @property
@@ -161,6 +162,9 @@ def train(
     out: Path | str | None = None,
     identity: dict | None = None,
     on_save: Callable[[History], None] | None = None,
+    with_loss: Callable[[nn.Module], nn.Module] = LossOnly,
+    optimizer: torch.optim.Optimizer | None = None,
+    best=None,
 ) -> History:
     """The loop. `batch_of_step(step)` gives this process's micro-batches, each the arguments of the
     model as a dict of tensors; what is random in it must depend on the step alone.
@@ -168,17 +172,21 @@ def train(
     With `out`, checkpoints go to out/checkpoints, and a run that finds one there goes on from it;
     `identity` (plain values) says what the run is, and a checkpoint of another run is refused
     with ValueError. Ctrl-C, or the stop button of a notebook, ends the run after the step and
-    keeps the model. Raises CheckpointError if a checkpoint cannot be written, FloatingPointError
-    when the loss is no longer a number.
+    keeps the model. `with_loss` puts a module around the model whose forward gives the loss.
+    `best` looks at the model after each evaluation (`look(model, history)`), may end the run
+    (`enough`), and is saved and restored with it (`state_dict`, `load_state_dict`).
+
+    Raises CheckpointError if a checkpoint cannot be written, FloatingPointError when the loss is
+    no longer a number.
     """
     accelerator = accelerator or make_accelerator()
     device = accelerator.device
     model.to(device)
-    run = Run(model, make_optimizer(model, config), config, History(), identity or {},
-              Path(out) / "checkpoints" if out else None)
+    run = Run(model, optimizer or make_optimizer(model, config), config, History(), identity or {},
+              Path(out) / "checkpoints" if out else None, best)
     run.resume(accelerator)
     history, earlier, started = run.history, run.history.seconds, time.monotonic()
-    compiled = LossOnly(model)
+    compiled = with_loss(model)
     if use_compile(config, device):
         compiled = torch.compile(compiled)
     wrapped, optimizer = accelerator.prepare(compiled, run.optimizer)
@@ -187,16 +195,18 @@ def train(
 
     gpus = [device] if device.type == "cuda" else []  # left out, it would occupy all of them
     with stop_on_interrupt() as interrupted, torch.random.fork_rng(gpus):
-        for step, parts in batches(batch_of_step, history.steps, config.steps, device):
+        end = history.steps if best and best.enough else config.steps
+        for step, parts in batches(batch_of_step, history.steps, end, device):
             model.train()
             seed_step(config.seed, step, accelerator.process_index)
             rate = learning_rate(step, config)
             losses.append(training_step(wrapped, optimizer, parts, rate, accelerator, autocast,
                                         config.clip_norm))
             done = step + 1
-            history.tokens += config.batch_size * parts[0]["input_ids"].shape[1]
+            history.tokens += accelerator.num_processes * sum(
+                part["input_ids"].numel() for part in parts)
             last, look = done == config.steps, done % config.eval_every == 0
-            save_now = last or config.save_every and done % config.save_every == 0
+            save_now = config.save_every and done % config.save_every == 0
             if not (last or look or save_now or device.type == "cpu" or done % LOOK_EVERY == 0):
                 continue
             history.loss += accelerator.reduce(torch.stack(losses), "mean").tolist()
@@ -205,15 +215,18 @@ def train(
             history.seconds = earlier + time.monotonic() - started
             if evaluate and (look or last):
                 history.evaluations.append({"step": done, **evaluate(model)})
+                if best:
+                    best.look(model, history)
+                    last = last or best.enough
             history.stopped_early = any_process(interrupted.is_set(), accelerator) and not last
-            if main and (save_now or run.minute_over() and not config.save_every
+            if main and (last or save_now or run.minute_over() and not config.save_every
                          or history.stopped_early):
                 run.save()
                 if on_save:
                     on_save(history)
             if main and monitor:
                 monitor.update(history, config.steps, done=last or history.stopped_early)
-            if history.stopped_early:
+            if last or history.stopped_early:
                 break
     model.train(was_training)
     accelerator.wait_for_everyone()
@@ -228,7 +241,7 @@ def training_step(
     Gradients add up over the micro-batches; processes exchange them once, after the last.
     """
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("scale", 1.0)  # scale: a layer's own share of the rate
     total = torch.zeros((), device=accelerator.device)
     for number, part in enumerate(parts, start=1):
         inputs = {name: x.to(accelerator.device, non_blocking=True) for name, x in part.items()}
@@ -263,6 +276,7 @@ class Run:
     history: History
     identity: dict
     folder: Path | None
+    best: object = None  # see `train`
     saved_at: float = field(default_factory=time.monotonic)
 
     FREE = ("eval_every", "save_every", "compile", "micro_batches")  # may change on resuming
@@ -281,6 +295,7 @@ class Run:
             checkpoint.save(self.folder, self.history.steps, {
                 "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
                 "history": asdict(self.history), "settings": self.settings(),
+                "best": self.best and self.best.state_dict(),
             })
         self.saved_at = time.monotonic()
 
@@ -293,6 +308,8 @@ class Run:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.history = History(**{**state["history"], "stopped_early": False})
+            if self.best and state.get("best"):
+                self.best.load_state_dict(state["best"])
         steps = accelerator.gather(torch.tensor([self.history.steps], device=accelerator.device))
         if steps.unique().numel() > 1:
             raise ValueError(
