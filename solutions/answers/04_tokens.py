@@ -484,7 +484,7 @@ def fewest_pieces(word, vocab, mark="##"):
     return go(len(word)) or ["[UNK]"]
 
 
-# %% fewest-pieces | wrong | the marks are dropped | says: mark is missing
+# %% fewest-pieces | wrong | the marks are dropped | says: without its mark
 def fewest_pieces(word, vocab, mark="##"):
     best = [[]] + [None] * len(word)
     for end in range(1, len(word) + 1):
