@@ -104,6 +104,53 @@ def pretrain(
                       {k: v for k, v in options.items() if v is not None})
 
 
+@app.command()
+def grade(
+    submissions: Annotated[
+        Path,
+        typer.Argument(
+            help="A notebook, a folder of them (anna.ipynb), or a folder for each student, as "
+            "nbgrader's submitted/ or an unpacked download of a learning platform."
+        ),
+    ],
+    assignment: Annotated[
+        Path, typer.Option(help="The teacher's notebook: solutions/02_attention.ipynb.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for scores.csv, feedback/, junit.xml.")] = Path(
+        "grades"
+    ),
+    jobs: Annotated[
+        int, typer.Option(min=1, max=256, help="Graded at a time; a core and 4 GB for each.")
+    ] = 1,
+    executor: Annotated[
+        str, typer.Option(help="dask://HOST:PORT of a scheduler: many machines (extra `cluster`).")
+    ] = "",
+    no_sandbox: Annotated[
+        bool, typer.Option("--no-sandbox", help="Run code that you trust with your own rights.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget what OUT holds, grade all anew.")
+    ] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            min=1, max=36000, help="Seconds for a submission; 1/4 for a cell, 1/6 for a call."
+        ),
+    ] = 60,
+):
+    """Grade the notebooks of a class: points for each task, and a feedback page each.
+
+    Students' code runs in a sandbox (bubblewrap); checks and marks come from ASSIGNMENT alone. A
+    run that was cut off goes on when the same command is given again, and only submissions that
+    have changed are graded anew. Ends with 0, or with 1 if the grader failed on a submission.
+    """
+    from course_lib.grading import command
+
+    command.grade(
+        submissions, assignment, out, jobs, executor, not no_sandbox, fresh, timeout
+    )
+
+
 def main():
     """Run the command; errors that people can mend are one line, not a traceback."""
     try:

@@ -258,7 +258,7 @@ REFUSED = {
     "cells of another type": (b'{"cells": {"a": 1}}', "no cells"),
     "cells not cells": (b'{"cells": [1, null, "x", []]}', "None of the answers"),
     "too many cells": (json.dumps(notebook([cell("x")] * 2001)).encode(), "2,001 cells"),
-    "too much code": (json.dumps(submission("x = 1\n" * 200_000)).encode(), "characters; 1,048,576 are"),
+    "too much code": (json.dumps(submission("x = 1\n" * 200_000)).encode(), "1,048,576 are"),
     "another notebook": (json.dumps(notebook([cell("print(1)")])).encode(), "None of the answers"),
     "no answers": (json.dumps(notebook([])).encode(), "02_small.ipynb"),
 }

@@ -110,11 +110,13 @@ def heading(assignment: Assignment, result: Result) -> str:
 
 
 def notes(result: Result) -> str:
-    """What concerns the submission as a whole."""
-    texts = [safe(result.message)] if result.message.strip() else []
+    """What concerns the submission as a whole; why the grader failed is for teachers only."""
+    texts = []
     if result.status == "error":
-        texts.insert(0, "<strong>The grader failed on this submission.</strong> That says nothing "
-                        "about your work; your teachers know of it.")  # fmt: skip
+        texts.append("<strong>The grader failed on this submission.</strong> That says nothing "
+                     "about your work; your teachers will look at it by hand.")  # fmt: skip
+    elif result.message.strip():
+        texts.append(safe(result.message))
     if result.status == "graded" and not result.sandboxed:
         texts.append("<strong>Graded without the sandbox.</strong> These marks are provisional.")
     return "\n".join(f'<pre class="note message">{text}</pre>' for text in texts)

@@ -54,7 +54,13 @@ def scores_csv(assignment: Assignment, results: list[Result]) -> str:
 
 
 def remark(result: Result) -> str:
-    """The message on one line; a run without the sandbox is marked."""
+    """The message on one line; a run without the sandbox is marked.
+
+    Why the grader failed is not in it: that may quote the teacher's cells, and platforms show
+    such a column to students.
+    """
+    if result.status == "error":
+        return "the grader failed; look at it by hand"
     remarks = [one_line(result.message)] if result.message.strip() else []
     if result.status == "graded" and not result.sandboxed:
         remarks.insert(0, UNSANDBOXED)

@@ -13,15 +13,18 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 import course_lib
-from course_lib.grading import intake, sandbox
+from course_lib.grading import intake, sandbox, session
 from course_lib.grading.assignment import Assignment
 from course_lib.grading.finding import Found, find
 from course_lib.grading.page import feedback_html
@@ -37,6 +40,7 @@ from course_lib.grading.results import (
 from course_lib.grading.text import one_line
 
 MAX_CHUNK = 25  # submissions that share one trusted kernel
+DASK_SECONDS = 10  # for a scheduler to answer
 MARKER = "grading.json"  # says whose marks a folder holds
 
 Progress = Callable[[int, int], None]  # submissions done, and all of them
@@ -44,6 +48,10 @@ Progress = Callable[[int, int], None]  # submissions done, and all of them
 
 class Refused(Exception):
     """Nothing can be graded here, so there is no use in trying the others."""
+
+
+class Stopped(Exception):
+    """Raised in the threads after an interrupt: what they bring now is not to be trusted."""
 
 
 @dataclass
@@ -58,15 +66,16 @@ class Run:
     total: int = 0
     keys: dict[str, str] = field(default_factory=dict)  # student -> key of the submission
     results: dict[str, Result] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)  # student -> why there is no result yet
     stopped: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     progress: Progress = lambda done, total: None
 
     def keep(self, result: Result) -> None:
-        """Note and write one result, unless the run is being stopped."""
+        """Note and write one result. Raises Stopped if the run is being stopped."""
         with self.lock:
             if self.stopped.is_set():
-                return
+                raise Stopped
             self.results[result.student] = result
             if result.status != "error":  # the next run tries those again
                 kept = {"key": self.keys[result.student], "result": json.loads(write_json(result))}
@@ -106,6 +115,8 @@ def grade(
     run = Run(text, Assignment.from_json(text, name), Path(out), limits or Limits(), sandboxed)
     run.total, run.progress = len(found), progress or run.progress
     check_places(run, Path(submissions), Path(assignment))
+    if run.sandboxed and not executor:
+        sandbox.check()
     prepare(run.out, name, fresh)
     waiting = [one for place in found if (one := take_in(run, place, exercise))]
     grade_all(run, waiting, jobs, executor)
@@ -159,7 +170,6 @@ def check_places(run: Run, submissions: Path, assignment: Path) -> None:
             "folder; name one beside it."
         )
     if run.sandboxed:
-        sandbox.check()
         for place in (assignment, submissions, run.out):
             sandbox.refuse_visible(place)
 
@@ -171,13 +181,10 @@ def prepare(out: Path, name: str, fresh: bool) -> None:
         (out / "feedback").mkdir(exist_ok=True)
         if fresh:
             forget(out)
-        marker = out / MARKER
-        owner = json.loads(marker.read_text()).get("assignment") if marker.exists() else name
-        write_file(marker, json.dumps({"assignment": name}))
+        if (owner := owner_of(out) or name) == name:
+            write_file(out / MARKER, json.dumps({"assignment": name}))
     except (FileExistsError, NotADirectoryError):
         raise ValueError(f"--out {out} is a file, or lies in one; name a folder.") from None
-    except (json.JSONDecodeError, AttributeError):
-        owner = "something else"
     except OSError as error:
         raise ValueError(
             f"--out {out} cannot be written: {error.strerror}; name another folder."
@@ -187,6 +194,16 @@ def prepare(out: Path, name: str, fresh: bool) -> None:
             f"--out {out} holds the marks of {owner}; name another folder for {name}, or forget "
             "those marks with --fresh."
         )
+
+
+def owner_of(out: Path) -> str | None:
+    """The assignment whose marks a folder holds; None if it holds none."""
+    try:
+        return str(json.loads((out / MARKER).read_text())["assignment"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return f"something else ({MARKER} is damaged)"
 
 
 def forget(out: Path) -> None:
@@ -219,24 +236,16 @@ def write_reports(run: Run, results: list[Result]) -> None:
 
 
 def grade_all(run: Run, waiting: list[Submission], jobs: int, executor: str) -> None:
-    """Grade in chunks; what comes back without a sound result again, alone."""
+    """Grade in chunks; what a chunk does not answer again, alone; then give up on it."""
     if not waiting:
         return
     with open_executor(executor, jobs) as (pool, width, local):
-        try:
-            submit_all(run, pool, chunks(waiting, width), local)
-            alone = [one for one in waiting if unsettled(run, one)]
-            submit_all(run, pool, [[one] for one in alone], local)
-        except BaseException:
-            run.stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def unsettled(run: Run, submission: Submission) -> bool:
-    """Whether there is no result, or only that the grader failed."""
-    result = run.results.get(submission.student)
-    return result is None or result.status == "error"
+        submit_all(run, pool, chunks(waiting, width), local)
+        alone = [[one] for one in waiting if one.student not in run.results]
+        submit_all(run, pool, alone, local)
+    for one in waiting:
+        if one.student not in run.results:
+            run.keep(Result(one.student, "error", run.faults[one.student], sandboxed=run.sandboxed))
 
 
 def chunks(waiting: list[Submission], width: int) -> list[list[Submission]]:
@@ -247,13 +256,32 @@ def chunks(waiting: list[Submission], width: int) -> list[list[Submission]]:
 
 def submit_all(run: Run, pool: Executor, parts: list[list[Submission]], local: bool) -> None:
     """Grade each part in one batch; raise only what makes all further work useless."""
+    before = psutil.Process().children()
     running = {submit(run, pool, part, local): part for part in parts}
     pending = set(running)
-    while pending:
-        # A time limit, so that Ctrl-C is noticed on every system.
-        done, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
-        for future in done:
-            settle(run, running[future], future)
+    try:
+        while pending:
+            # A time limit, so that Ctrl-C is noticed on every system.
+            done, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
+            for future in done:
+                settle(run, running[future], future)
+    except BaseException:
+        run.stopped.set()
+        for future in pending:
+            future.cancel()
+        if local:
+            end_children(before, pending)
+        raise
+
+
+def end_children(before: list[psutil.Process], pending: set[Future]) -> None:
+    """End the processes that the threads have started, until the threads give up."""
+    while not all(future.done() for future in pending):
+        for child in set(psutil.Process().children()) - set(before):
+            with suppress(psutil.Error):
+                for process in [*child.children(recursive=True), child]:
+                    process.kill()
+        time.sleep(0.05)
 
 
 def submit(run: Run, pool: Executor, part: list[Submission], local: bool) -> Future:
@@ -271,8 +299,6 @@ def run_chunk(
     on_result: Callable[[Result], None] | None = None,
 ) -> list[str]:  # fmt: skip
     """One call of `grade_batch`, in a thread here or on another machine."""
-    from course_lib.grading.session import grade_batch
-
     if version != grader_version():
         raise Refused(
             f"a worker has another version of the course ({grader_version()}) than this machine "
@@ -280,15 +306,15 @@ def run_chunk(
         )
     batch = [read_json(Submission, one) for one in submissions]
     try:
-        results = grade_batch(text, batch, read_json(Limits, limits), sandboxed, on_result)
+        results = session.grade_batch(text, batch, read_json(Limits, limits), sandboxed, on_result)
     except sandbox.SandboxMissing as missing:
         raise Refused(str(missing)) from None
     return [write_json(result) for result in results]
 
 
 def settle(run: Run, part: list[Submission], future: Future) -> None:
-    """Take what a part has given; give status "error" to what it has not."""
-    fault = ""
+    """Take what a part has given, and note why there is nothing for the others."""
+    fault = "the grader gave no sound result"
     try:
         for text in future.result():
             keep_sound(run, {one.student for one in part}, read_json(Result, text))
@@ -296,28 +322,22 @@ def settle(run: Run, part: list[Submission], future: Future) -> None:
         raise
     except Exception as error:  # whatever happens in a worker, the others go on
         fault = f"the grader failed: {type(error).__name__}: {one_line(str(error))}"
-    for one in part:
-        if one.student not in run.results or (fault and unsettled(run, one)):
-            message = fault or "the grader gave no result"
-            run.keep(Result(one.student, "error", message, sandboxed=run.sandboxed))
+    run.faults |= {one.student: fault for one in part if one.student not in run.results}
 
 
 def keep_sound(run: Run, students: set[str], result: Result) -> None:
-    """Keep a result that is one of these students' and judges every check once."""
+    """Keep a first result that is one of these students' and judges every check once."""
     checks = [check.grade_id for task in run.assignment.tasks for check in task.checks]
     judged = [check.check for check in result.checks]
     sound = result.status != "graded" or sorted(judged) == sorted(checks)
-    if result.student in students and sound:
-        earlier = run.results.get(result.student)
-        if earlier is None or earlier.status == "error":
-            run.keep(result)
+    if sound and result.student in students and result.student not in run.results:
+        run.keep(result)
 
 
 @contextmanager
 def open_executor(name: str, jobs: int) -> Iterator[tuple[Executor, int, bool]]:
     """An executor, how much it does at once, and whether it is on this machine."""
     if name == "":
-        # Left by shutdown(wait=False) in `grade_all` after an interrupt, else idle by now.
         with ThreadPoolExecutor(jobs, thread_name_prefix="grade") as pool:
             yield pool, jobs, True
     elif name.startswith("dask://"):
@@ -338,7 +358,7 @@ def dask_client(address: str):
             "pip install -e '.[cluster]'"
         ) from None
     try:
-        return Client(f"tcp://{address}", timeout=10, set_as_default=False)
+        return Client(f"tcp://{address}", timeout=DASK_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"no Dask scheduler answers at {address} ({one_line(str(error))}); start one with "
