@@ -31,8 +31,8 @@ h2 { font-size: 1.1rem; line-height: 1.35; margin: 0 }
 .bar { height: .6rem; margin-top: .75rem; border-radius: .3rem; background: var(--line);
   overflow: hidden }
 .bar i { display: block; height: 100%; background: var(--blue) }
-.note { margin: 0 0 1.5rem; padding: .75rem 1rem; border: 1px solid var(--bad);
-  border-left-width: 6px; border-radius: 6px; background: var(--paper) }
+pre.note { margin: 0 0 1.5rem; padding: .75rem 1.25rem; border: 1px solid var(--bad);
+  border-left-width: 6px; border-radius: 6px; background: var(--paper); font: inherit }
 section { margin-bottom: 1rem; padding: 1rem 1.5rem 1.1rem; border-left: 6px solid var(--line) }
 .good { border-left-color: var(--good) } .part { border-left-color: var(--part) }
 .bad { border-left-color: var(--bad) }
@@ -43,11 +43,11 @@ ul { list-style: none; margin: 0; padding: 0 }
 li { padding: .35rem 0 .35rem 1.7rem; position: relative }
 li .sign { position: absolute; left: 0; font-weight: 700 }
 .good .sign, li.good .sign { color: var(--good) } li.bad .sign { color: var(--bad) }
-li .id { color: var(--soft); font-size: .85rem; margin-left: .4rem }
-pre { margin: .4rem 0 0; padding: .6rem .8rem; background: var(--code); border-radius: 6px;
-  white-space: pre-wrap; overflow: hidden; direction: ltr; unicode-bidi: isolate;
+li .id { color: var(--soft); font-size: .85rem; margin-left: .4rem; display: inline-block }
+li pre { margin: .4rem 0 0; padding: .6rem .8rem; background: var(--code); border-radius: 6px }
+pre { white-space: pre-wrap; overflow: hidden; direction: ltr; unicode-bidi: isolate;
   font: .85rem/1.45 ui-monospace, "SFMono-Regular", Menlo, Consolas, "Noto Sans Mono", monospace }
-pre.message { background: none; padding: 0; font-family: inherit; font-size: 1rem }
+li pre.message { background: none; padding: 0; font: inherit }
 code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .92em }
 summary { cursor: pointer; color: var(--blue); margin-top: .4rem; font-size: .9rem }
 footer { color: var(--soft); font-size: .85rem; margin-top: 1.5rem }
@@ -100,7 +100,8 @@ def heading(assignment: Assignment, result: Result) -> str:
     """Who, what, and how many points."""
     top = f"<header>\n<p>{safe(assignment.name)}</p>\n<h1><bdi>{safe(result.student)}</bdi></h1>\n"
     if result.status != "graded":
-        return f'{top}<div class="total">no marks <small>{result.status}</small></div>\n</header>'
+        why = "could not be read" if result.status == "rejected" else "to be looked at by hand"
+        return f'{top}<div class="total">no marks <small>{why}</small></div>\n</header>'
     most = assignment.points
     share = 100 * min(1.0, result.points / most) if most else 0.0
     return (
@@ -119,7 +120,7 @@ def notes(result: Result) -> str:
         texts.append(safe(result.message))
     if result.status == "graded" and not result.sandboxed:
         texts.append("<strong>Graded without the sandbox.</strong> These marks are provisional.")
-    return "\n".join(f'<pre class="note message">{text}</pre>' for text in texts)
+    return "\n".join(f'<pre class="note">{text}</pre>' for text in texts)
 
 
 def body(assignment: Assignment, result: Result) -> str:
@@ -159,6 +160,11 @@ def difficulty(dots: str) -> str:
     return f'<span role="img" aria-label="{label}" title="{label}">{safe(dots)}</span>'
 
 
+def worth(points: float) -> str:
+    """2 points, 1 point, no points."""
+    return f"{number(points) if points else 'no'} point{'s' if points != 1 else ''}"
+
+
 def verdict(checks: list[CheckResult]) -> str:
     passed = sum(check.passed for check in checks)
     return f"{passed} of {len(checks)} check{'s' if len(checks) != 1 else ''} passed"
@@ -166,11 +172,11 @@ def verdict(checks: list[CheckResult]) -> str:
 
 def check_item(check: CheckResult) -> str:
     """One check: passed, or what failed."""
-    name = f'<span class="id">{safe(check.check)}, {number(check.points)} points</span>'
+    name = f'<span class="id">{safe(check.check)} · {worth(check.points)}</span>'
     if check.passed:
         return f'<li class="good"><span class="sign">✓</span>Passed {name}</li>'
     if check.stage == "hidden":
-        text = "Your answer passes the checks that you can see, and fails a hidden one."
+        text = "Passes what you can see of this check, and fails its hidden part."
         return f'<li class="bad"><span class="sign">✗</span>{text} {name}</li>'
     said = "Not passed" if check.stage else "Could not be run"
     return f'<li class="bad"><span class="sign">✗</span>{said} {name}{reason(check)}</li>'
@@ -191,9 +197,8 @@ def reason(check: CheckResult) -> str:
 
 def question_section(question: Question) -> str:
     """An open question: nothing to say yet."""
-    worth = f"{number(question.points)} points" if question.points else "no points"
     return (
         f'<section>\n<div class="head"><h2>{titled(question.title or question.grade_id)}</h2>'
-        f'<span class="points">{worth}</span></div>\n'
+        f'<span class="points">{worth(question.points)}</span></div>\n'
         '<p class="about">an open question, graded by hand</p>\n</section>'
     )
