@@ -2,7 +2,7 @@
 # On Windows, or without make: README.md, "Without make".
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks sync bench lint constraints clean
+.PHONY: help lab test notebooks grade sync bench lint constraints clean
 
 VENV ?= .venv
 EXTRAS ?= dev
@@ -11,6 +11,8 @@ LAB_ARGS ?=
 BUDGET ?= cpu
 NB ?= $(wildcard notebooks/*.ipynb)
 NB_TIMEOUT ?= 300
+IN ?= submitted
+OUT ?= grades
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(EXTRAS)
 
@@ -36,6 +38,10 @@ test: $(READY)  ## run every check: ruff, the tests, and all cells of all lesson
 
 notebooks: $(READY)  ## run all lessons and save their outputs (NB=notebooks/05_bert.ipynb)
 	@$(BIN)/python tools/run_notebooks.py --budget $(BUDGET) $(NB)
+
+# make grade IN=submitted ASSIGNMENT=solutions/02_attention.ipynb GRADE_ARGS="--timeout 120"
+grade: $(READY)  ## grade a class (IN=submitted ASSIGNMENT=solutions/02_attention.ipynb OUT=grades)
+	@$(BIN)/course grade "$(IN)" --assignment "$(ASSIGNMENT)" --out "$(OUT)" --jobs $(JOBS) $(GRADE_ARGS)
 
 sync: $(READY)  ## copy the library's definitions into the lessons that show them
 	@$(BIN)/python tools/sync_lessons.py

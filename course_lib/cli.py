@@ -138,17 +138,17 @@ def grade(
         ),
     ] = 60,
 ):
-    """Grade the notebooks of a class: points for each task, and a feedback page each.
+    """Grade the notebooks of a class: points for each task, a feedback page each.
 
-    Students' code runs in a sandbox (bubblewrap); checks and marks come from ASSIGNMENT alone. A
-    run that was cut off goes on when the same command is given again, and only submissions that
-    have changed are graded anew. Ends with 0, or with 1 if the grader failed on a submission.
+    Students' code runs in a sandbox (bubblewrap); checks and marks come from
+    ASSIGNMENT alone. A run that was cut off goes on when the same command is
+    given again, and only submissions that have changed are graded anew.
+
+    Ends with 0, or with 1 if the grader itself failed on a submission.
     """
     from course_lib.grading import command
 
-    command.grade(
-        submissions, assignment, out, jobs, executor, not no_sandbox, fresh, timeout
-    )
+    command.grade(submissions, assignment, out, jobs, executor, not no_sandbox, fresh, timeout)
 
 
 def main():

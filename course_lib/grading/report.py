@@ -131,7 +131,7 @@ def summary(assignment: Assignment, results: list[Result]) -> str:
         chosen = [result for result in in_order(results) if result.status == status]
         if chosen:
             lines += ["", f"{status.capitalize()}, so without marks:"]
-            lines += [f"  {one_line(r.student)}: {one_line(r.message)}" for r in chosen]
+            lines += [f"  {one_line(r.student)}: {one_line(r.message, 200)}" for r in chosen]
     return "\n".join(lines)
 
 
