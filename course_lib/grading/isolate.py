@@ -1,0 +1,121 @@
+"""Namespaces, limits and rights of a process that runs a student's code (Linux).
+
+bubblewrap has already taken away the network and everything but a read-only view of Python. Here
+each student gets, inside that, processes, scratch space and rights of their own, so that nothing
+of one is left for the next. The calls are those of unshare(2), mount(2), prctl(2), capset(2).
+"""
+
+import ctypes
+import os
+import resource
+
+from course_lib.grading.results import Limits
+
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
+NOBODY = 65534  # the user and group that the code runs as where the grader is root
+SCRATCH = ("/tmp", "/home", "/dev/shm")  # what a student's code may write to
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def own_namespaces() -> None:
+    """Leave for own processes, mounts, network and the rest; the next fork is process number 1."""
+    flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
+    if os.getuid() != 0:
+        own_user_namespace()
+    _check(libc.unshare(flags), "unshare")
+
+
+def own_user_namespace() -> None:
+    """A user namespace in which this user is itself."""
+    uid, gid = os.getuid(), os.getgid()
+    _check(libc.unshare(CLONE_NEWUSER), "unshare(user)")
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{uid} {uid} 1")
+    _write("/proc/self/gid_map", f"{gid} {gid} 1")
+
+
+def own_scratch(megabytes: int) -> None:
+    """Empty /tmp, /home and /dev/shm of a limited size, and a /proc with own processes only."""
+    _mount("none", "/", None, MS_REC | MS_PRIVATE)
+    flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    for folder in SCRATCH:
+        _mount("tmpfs", folder, "tmpfs", flags, f"size={megabytes}m,nr_inodes=10000,mode=1777")
+    try:
+        _mount("proc", "/proc", "proc", flags)
+    except OSError:  # some kernels and containers refuse; nobody may see the outer one
+        _mount("tmpfs", "/proc", "tmpfs", flags, "size=0,nr_inodes=2,mode=555")
+    os.chdir("/home")
+
+
+def give_up_rights() -> None:
+    """No root, no capabilities, no way to more: neither by set-uid programs nor new namespaces."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # or /proc/self would still belong to root
+        own_user_namespace()
+    try:  # the limit of this namespace: a further one could mount scratch space without limit
+        _write("/proc/sys/user/max_user_namespaces", "0")
+    except OSError:
+        pass
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    for capability in range(64):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+    _check(libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+
+
+def limit_resources(limits: Limits) -> None:
+    """Limits of each process; address space counts from what Python and torch already occupy."""
+    with open("/proc/self/statm") as statm:
+        occupied = int(statm.read().split()[0]) * resource.getpagesize()
+    most = {
+        resource.RLIMIT_AS: occupied + (limits.memory_mb << 20),
+        resource.RLIMIT_FSIZE: limits.tmp_mb << 20,
+        resource.RLIMIT_NPROC: limits.processes,
+        resource.RLIMIT_NOFILE: limits.open_files,
+        resource.RLIMIT_CPU: 2 * int(limits.total_seconds) + 10,
+        resource.RLIMIT_CORE: 0,
+    }
+    for name, limit in most.items():
+        resource.setrlimit(name, (limit, limit))
+
+
+def first_to_go() -> None:
+    """When the machine runs out of memory, the kernel shall end this process before any other."""
+    try:
+        _write("/proc/self/oom_score_adj", "1000")
+    except OSError:
+        pass
+
+
+def silence() -> None:
+    """What is printed goes nowhere."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+
+
+def die_with_parent() -> None:
+    libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
+    parts = (source.encode(), target.encode(), kind.encode() if kind else None)
+    _check(libc.mount(*parts, flags, data.encode()), f"mount {target}")
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")

@@ -1,0 +1,121 @@
+"""Lives in the trusted kernel and runs between the teacher's cells: brings in one student after
+the other, and writes down what each check cell said.
+"""
+
+import json
+import random
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from IPython import get_ipython
+
+from course_lib.grading.results import AnswerCell, Limits, from_plain
+from course_lib.grading.sandbox import Sandbox
+from course_lib.grading.student import Student, StudentCodeError
+
+OF_IPYTHON = re.compile(r"_+(i*|i?\d+|dh|ih|oh|exit_code)|In|Out|exit|quit|get_ipython|open")
+
+
+class NotReached(Exception):
+    """The hidden part is not run where the visible part has failed."""
+
+
+class Referee:
+    """`begin` a student, `enter` each check, `end`: the cells made by `session` call these."""
+
+    def __init__(self, plan_file: str):
+        self.plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
+        self.setup, self.names = self.plan["setup"], tuple(self.plan["names"])
+        self.limits = from_plain(Limits, self.plan["limits"])
+        self.sandbox = Sandbox(self.plan["modules"], self.limits, self.plan["sandboxed"])
+        self.sandbox.warm_up()
+        self.shell = get_ipython()
+        self.kept = {*self.shell.user_ns, "__referee__"}
+        self.shell.events.register("post_run_cell", self._note)
+        self.student: Student | None = None
+        self.current: tuple[str, str] | None = None  # check and part that is running
+        self.notes: list[dict] = []
+
+    def begin(self, number: int) -> None:
+        """A clean namespace for the next student; the set-up cells follow in the same cell."""
+        self.started, self.notes, self.current = time.monotonic(), [], None
+        namespace = self.shell.user_ns
+        for name in set(namespace) - self.kept:
+            if not OF_IPYTHON.fullmatch(name):
+                del namespace[name]
+        torch.set_grad_enabled(True)
+        torch.set_default_dtype(torch.float32)
+        for seed in (torch.manual_seed, random.seed, np.random.seed):
+            seed(0)
+        cells = [from_plain(AnswerCell, cell) for cell in self.plan["submissions"][str(number)]]
+        self.student = Student(cells, self.limits, self.sandbox, self.setup, self.names, namespace)
+        self.ids = [cell.grade_id for cell in cells]
+
+    def enter(self, check: str, answer: str, count: int) -> None:
+        """Before the visible part: run the student's first `count` cells, bind their names."""
+        student = self.student
+        if not student.shared:
+            student.shared = {id(value): name for name, value in self.shell.user_ns.items()
+                              if name not in self.kept and not name.startswith("_")}  # fmt: skip
+        self.answer = answer
+        self.current = (check, "visible")
+        student.run_until(count)
+        student.bind()
+
+    def hidden(self, check: str) -> None:
+        """Before the hidden part: only if the visible part passed."""
+        self.current = (check, "hidden")
+        if not any(n["check"] == check and n["ok"] for n in self.notes):
+            raise NotReached("the visible part failed")
+
+    def end(self, number: int) -> None:
+        """Give the notes of this student to the report."""
+        self.current = None
+        self.student.stop()
+        line = {"submission": number, "notes": self.notes,
+                "seconds": time.monotonic() - self.started}  # fmt: skip
+        with open(self.plan["notes_file"], "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _note(self, result) -> None:
+        """After each cell: what it said, if it was part of a check."""
+        if self.current is None:
+            return
+        (check, part), self.current = self.current, None
+        error = result.error_before_exec or result.error_in_exec
+        note = {"check": check, "part": part, "ok": error is None, "message": "", "traceback": ""}
+        if error is not None and part == "visible":
+            note |= {"message": self._message(error), "traceback": self._traceback(error)}
+        self.notes.append(note)
+
+    def _message(self, error: BaseException) -> str:
+        """The reason in words for the student."""
+        if isinstance(error, NameError) and getattr(error, "name", None) in self.names:
+            return f"Your notebook does not define `{error.name}`.{self._answer_problem()}"
+        if isinstance(error, AssertionError | StudentCodeError):
+            return str(error) or "An assertion of the check failed."
+        return f"{type(error).__name__}: {error}"
+
+    def _answer_problem(self) -> str:
+        """What went wrong in the answer cell itself, if anything did."""
+        for place, grade_id in enumerate(self.ids):
+            problem = self.student.problem_of(place)
+            if grade_id == self.answer and problem:
+                return f" The answer's cell did not run: {problem}"
+        return ""
+
+    def _traceback(self, error: BaseException | None) -> str:
+        """The student's own traceback, from the exception or what it was raised from."""
+        if isinstance(error, NameError):
+            for place, grade_id in enumerate(self.ids):
+                problem = self.student.problem_of(place)
+                if grade_id == self.answer and problem:
+                    return problem.traceback
+        for _ in range(5):
+            if isinstance(error, StudentCodeError):
+                return error.traceback
+            error = getattr(error, "__cause__", None) or getattr(error, "__context__", None)
+        return ""

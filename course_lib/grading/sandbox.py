@@ -1,0 +1,228 @@
+"""Starts the process that runs students' code: in bubblewrap, under limits, watched.
+
+Inside there is a read-only view of Python, the environment's packages and `course_lib`, and
+nothing else: no network, no home, no solutions, no other processes.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import course_lib
+from course_lib.grading.results import Limits
+
+SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
+ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/alternatives")
+ENVIRONMENT = {
+    "HOME": "/home", "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib",
+    "IPYTHONDIR": "/tmp/ipython", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1",
+    "COURSE_BUDGET": "smoke", "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "",
+}  # fmt: skip
+
+
+class SandboxMissing(RuntimeError):
+    """bubblewrap is not there, or cannot work here; the message says what to do."""
+
+
+WAY_OUT = (
+    "Students' code is not run without it. On Debian or Ubuntu: apt install bubblewrap; on "
+    "Fedora: dnf install bubblewrap. On macOS or Windows, or where containers forbid it, grade in "
+    "a Linux machine or image that has it. For code that you trust: --no-sandbox."
+)
+
+
+def check() -> None:
+    """Raise SandboxMissing where no sandbox can be made."""
+    if sys.platform != "linux" or shutil.which("bwrap") is None:
+        raise SandboxMissing(f"bubblewrap (the command bwrap) is not installed. {WAY_OUT}")
+    tried = subprocess.run([*_bubblewrap([]), "true"], capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        raise SandboxMissing(f"bubblewrap cannot work here: {tried.stderr.strip()}. {WAY_OUT}")
+
+
+def visible_folders() -> list[Path]:
+    """What of this machine students' code can read: Python, its packages, this package."""
+    package = Path(course_lib.__file__).resolve().parent
+    folders = {Path(sys.prefix), Path(sys.base_prefix).resolve(), Path(sys.base_prefix),
+               Path(sysconfig.get_path("purelib")), package}  # fmt: skip
+    inside = {f for f in folders if any(other in f.parents for other in folders)}
+    return sorted(folders - inside)
+
+
+def refuse_visible(path: Path) -> None:
+    """Raise ValueError for a solution in a place that students' code can read."""
+    path = path.resolve()
+    for folder in [*visible_folders(), *map(Path, SYSTEM)]:
+        if folder.resolve() in path.parents:
+            raise ValueError(f"{path} lies in {folder}, which students' code can read: "
+                             "move the assignment elsewhere.")  # fmt: skip
+
+
+def _bubblewrap(folders: list[Path]) -> list[str]:
+    """The command up to the program. An ordinary user gets a user namespace; root keeps its
+    rights for the fork that gives them up (`isolate.give_up_rights`)."""
+    command = ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts",
+               "--unshare-cgroup-try", "--die-with-parent", "--new-session"]  # fmt: skip
+    command += ["--cap-add", "ALL"] if os.getuid() == 0 else ["--unshare-user"]
+    for folder in SYSTEM:
+        if os.path.islink(folder):
+            command += ["--symlink", os.readlink(folder), folder]
+        elif os.path.isdir(folder):
+            command += ["--ro-bind", folder, folder]
+    for path in ETC:
+        command += ["--ro-bind-try", path, path]
+    command += ["--proc", "/proc", "--dev", "/dev"]
+    for folder in ("/tmp", "/home", "/dev/shm"):
+        command += ["--perms", "1777", "--size", str(64 << 20), "--tmpfs", folder]
+    for folder in folders:  # after /tmp, above which they may lie
+        for parent in reversed(folder.parents[:-1]):
+            command += ["--perms", "0755", "--dir", str(parent)]
+        command += ["--ro-bind", str(folder), str(folder)]
+    return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/home"]
+
+
+def worker_command(
+    fd: int, mode: str, modules: list[str], limits: Limits, sandboxed: bool
+) -> list[str]:
+    """The whole command of a worker that listens on the socket `fd`."""
+    program = [sys.executable, "-P", "-m", "course_lib.grading.worker"]
+    program += [str(fd), mode, ",".join(modules), json.dumps(asdict(limits))]
+    return [*_bubblewrap(visible_folders()), *program] if sandboxed else program
+
+
+class Sandbox:
+    """A warm process that has imported what the assignment needs, and forks for each student.
+
+    Where the machine allows no namespaces inside a sandbox, and without one, each student gets a
+    new process instead, which takes seconds for its imports.
+    """
+
+    def __init__(self, modules: list[str], limits: Limits, sandboxed: bool = True):
+        if sandboxed:
+            check()
+        self.modules, self.limits, self.sandboxed = modules, limits, sandboxed
+        self.forks = sandboxed
+        self.process: subprocess.Popen | None = None
+        self.control: socket.socket | None = None
+        self.folder: str | None = None  # home of a process without a sandbox
+        self.ready = False  # whether the process has imported everything
+
+    def new_worker(self) -> socket.socket:
+        """A connection to a clean process for a student; the one before is ended.
+
+        Raises SandboxMissing if it does not come up.
+        """
+        if self.forks:
+            try:
+                return self._fork()
+            except NoNamespaces:
+                self.forks = False
+        self.close()
+        self._start("single" if self.sandboxed else "open")
+        self._wait_until_ready()
+        sock, self.control = self.control, None
+        return sock
+
+    def warm_up(self) -> None:
+        """Start importing, so that the first student need not wait for it."""
+        if self.forks:
+            self._start("forks")
+
+    def _fork(self) -> socket.socket:
+        if self.process is None or self.process.poll() is not None:
+            self._start("forks")
+        self._wait_until_ready()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self.control, [b"next"], [theirs.fileno()])
+        answer = self.control.recv(300)
+        if answer[:1] != b"+":
+            ours.close()
+            self.close()
+            raise NoNamespaces(answer[1:].decode("utf-8", "replace"))
+        return ours
+
+    def _start(self, mode: str) -> None:
+        """Start the process."""
+        self.close()
+        ours, theirs = socket.socketpair()
+        environment = ENVIRONMENT | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+        if not self.sandboxed:
+            self.folder = tempfile.mkdtemp(prefix="course-grader-")
+            environment |= {"HOME": self.folder, "PATH": os.environ.get("PATH", "")}
+        with theirs:
+            command = worker_command(
+                theirs.fileno(), mode, self.modules, self.limits, self.sandboxed
+            )
+            self.process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], env=environment, cwd=self.folder or "/",
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                start_new_session=True)  # fmt: skip
+        self.control, self.ready = ours, False
+        ours.settimeout(self.limits.start_seconds)
+
+    def _wait_until_ready(self) -> None:
+        """Until everything is imported. Raises SandboxMissing if that does not come to an end."""
+        if self.ready:
+            return
+        try:
+            self.ready = self.control.recv(1) == b"+"
+        except TimeoutError:
+            pass
+        if not self.ready:
+            self.process.kill()
+            said = self.process.stderr.read(2000).decode("utf-8", "replace").strip()
+            self.close()
+            raise SandboxMissing(
+                f"the process for students' code did not start: {said or 'it was too slow'}"
+            )
+
+    def over_memory(self) -> bool:
+        """Whether the student's processes together occupy more than twice the limit of one."""
+        return memory_below(self.process.pid) > 2 * self.limits.memory_mb << 20
+
+    def close(self) -> None:
+        """End everything that was started."""
+        if self.control:
+            self.control.close()
+            self.control = None
+        if self.process:
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.process.wait()
+            self.process.stderr.close()
+            self.process = None
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder = None
+
+
+class NoNamespaces(OSError):
+    """This machine allows no further namespaces inside a sandbox."""
+
+
+def memory_below(pid: int) -> int:
+    """Bytes that a process and all its descendants occupy; shared pages are shared out."""
+    total, todo = 0, [pid]
+    while todo:
+        current = todo.pop()
+        try:
+            for task in os.listdir(f"/proc/{current}/task"):
+                children = Path(f"/proc/{current}/task/{task}/children").read_text()
+                todo += map(int, children.split())
+            rollup = Path(f"/proc/{current}/smaps_rollup").read_text()
+        except OSError:  # it has ended meanwhile
+            continue
+        total += sum(int(line.split()[1]) << 10 for line in rollup.splitlines()
+                     if line.startswith("Pss:"))  # fmt: skip
+    return total

@@ -1,0 +1,253 @@
+"""Grades a batch of submissions: one run of nbval with one trusted kernel for all of them.
+
+The notebook that nbval runs is made here and holds the teacher's cells only. For each student it
+begins with a clean namespace and the set-up cells; then come the check cells, each preceded by a
+line that runs the student's cells in the sandbox and binds what they define (see `referee`).
+"""
+
+import ast
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import nbformat
+
+from course_lib.grading import sandbox as sandboxes
+from course_lib.grading.assignment import Assignment, Check, Task
+from course_lib.grading.results import CheckResult, Limits, Result, Submission
+
+GRACE_SECONDS = 90  # for the trusted side: its own work on one submission, and starting up
+ALWAYS = ("torch", "numpy", "matplotlib.pyplot")  # what students import, whatever the set-up does
+
+
+class GradingError(RuntimeError):
+    """The teacher's side does not work: no submission is to blame."""
+
+
+def grade_batch(
+    assignment_text: str,
+    submissions: list[Submission],
+    limits: Limits | None = None,
+    sandbox: bool = True,
+    on_result: Callable[[Result], None] | None = None,
+) -> list[Result]:
+    """Grade `submissions` by the teacher's notebook `assignment_text` (JSON).
+
+    on_result is called with each result as it comes. A submission at which the trusted kernel
+    itself fails twice gets the status "error" and no mark; the others go on in a new kernel.
+    Raises AssignmentError for a notebook that is no assignment, sandbox.SandboxMissing where
+    there is none, GradingError if the teacher's own cells fail.
+    """
+    assignment, limits = Assignment.from_json(assignment_text), limits or Limits()
+    if sandbox:
+        sandboxes.check()
+    results: dict[int, Result] = {}
+
+    def note(place: int, result: Result) -> None:
+        results[place] = result
+        if on_result:
+            on_result(result)
+
+    todo = []
+    for place, submission in enumerate(submissions):
+        if submission.problem:
+            note(place, Result(submission.student, "rejected", submission.problem,
+                               sandboxed=sandbox))  # fmt: skip
+        else:
+            todo.append(place)
+    failures: dict[int, int] = {}
+    while todo:
+        before = len(results)
+        broken, why = run_nbval(assignment, submissions, todo, limits, sandbox, note)
+        todo = [place for place in todo if place not in results]
+        if len(failures) >= 2 and len(results) == before:
+            raise GradingError(f"three runs in a row gave no result: {why}")
+        if todo:
+            place = broken if broken in todo else todo[0]
+            failures[place] = failures.get(place, 0) + 1
+            if failures[place] == 2:
+                note(
+                    place,
+                    Result(
+                        submissions[place].student,
+                        "error",
+                        f"not graded, look at it by hand: {why}",
+                        sandboxed=sandbox,
+                    ),
+                )
+                todo.remove(place)
+            else:  # once more, after the others
+                todo = [*(p for p in todo if p != place), place]
+    return [results[place] for place in range(len(submissions))]
+
+
+def run_nbval(
+    assignment: Assignment, submissions: list[Submission], places: list[int], limits: Limits,
+    sandboxed: bool, note: Callable[[int, Result], None],
+) -> tuple[int | None, str]:  # fmt: skip
+    """One run over the submissions at these places, each result given to `note`.
+
+    Returns the place at which the run broke off, and why; (None, why) if no place is to blame.
+    """
+    with tempfile.TemporaryDirectory(prefix="course-grading-") as folder:
+        plan, notebook = make_plan(assignment, submissions, places, limits, sandboxed, folder)
+        Path(folder, "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+        nbformat.write(notebook, Path(folder, "grading.ipynb"))
+        broken, why = None, "the run ended without a word"
+        with nbval_process(folder, limits) as (process, lines):
+            for line in lines:
+                message = json.loads(line)
+                if "broken" in message:
+                    broken, why = message["broken"], message["why"]
+                    break
+                place = message["submission"]
+                note(place, result_of(assignment, submissions[place], message, sandboxed))
+            if process.poll() is None and broken is None:
+                why = "the run hung"
+    return broken, why
+
+
+def make_plan(
+    assignment: Assignment, submissions: list[Submission], places: list[int], limits: Limits,
+    sandboxed: bool, folder: str,
+) -> tuple[dict, nbformat.NotebookNode]:  # fmt: skip
+    """What the referee has to know, and the notebook whose cells call it."""
+    plan_file = str(Path(folder, "plan.json"))
+    start = ("from course_lib.grading.referee import Referee\n"
+             f"__referee__ = Referee({plan_file!r})")  # fmt: skip
+    cells, roles = [start], [{"role": "start"}]
+    setup = [cell.source for cell in assignment.setups]
+    for place in places:
+        cells.append("\n".join([f"__referee__.begin({place})", *setup]))
+        roles.append({"role": "begin", "submission": place})
+        for count, task, check in order_of_checks(assignment, submissions[place]):
+            for part, source in check_cells(task, check, count):
+                cells.append(source)
+                roles.append({"role": part, "submission": place, "check": check.grade_id})
+        cells.append(f"__referee__.end({place})")
+        roles.append({"role": "end", "submission": place})
+    plan = {
+        "setup": setup, "names": assignment.names, "limits": asdict(limits), "roles": roles,
+        "modules": imported(setup), "sandboxed": sandboxed,
+        "notes_file": str(Path(folder, "notes.jsonl")),
+        "submissions": {str(p): [asdict(c) for c in submissions[p].cells] for p in places},
+    }  # fmt: skip
+    return plan, nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+
+
+def order_of_checks(
+    assignment: Assignment, submission: Submission
+) -> list[tuple[int, Task, Check]]:
+    """The checks in the order in which this student's cells come, and how many cells each needs:
+    up to the place of the check itself, in any case up to the last copy of its answer."""
+    last = {cell.grade_id: number for number, cell in enumerate(submission.cells, start=1)}
+    found = []
+    for task in assignment.tasks:
+        needed = last.get(task.grade_id, len(submission.cells))
+        for check in task.checks:
+            found.append((max(needed, last.get(check.grade_id, 0)), task, check))
+    return sorted(found, key=lambda item: item[0])
+
+
+def check_cells(task: Task, check: Check, count: int) -> Iterator[tuple[str, str]]:
+    """The visible part and, if there is one, the hidden part, as cells of the grading notebook."""
+    enter = f"__referee__.enter({check.grade_id!r}, {task.grade_id!r}, {count})"
+    yield "visible", f"{enter}\n{check.visible}"
+    if check.hidden:
+        yield "hidden", f"__referee__.hidden({check.grade_id!r})\n{check.hidden}"
+
+
+def imported(sources: list[str]) -> list[str]:
+    """The modules that these cells import, for the sandbox to import once for all students."""
+    names = list(ALWAYS)
+    for node in (n for source in sources for n in ast.walk(ast.parse(source))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return list(dict.fromkeys(names))
+
+
+@contextmanager
+def nbval_process(folder: str, limits: Limits):
+    """pytest with nbval on the grading notebook. Gives the process and its lines as they come;
+    the lines end when the process does, or is silent for longer than one submission may take."""
+    read_end, write_end = os.pipe()
+    command = [
+        sys.executable, "-m", "pytest", "-p", "course_lib.grading.plugin", "-p", "no:cacheprovider",
+        "--nbval-lax", "--nbval-current-env", "-q", "--color=no", "-c", os.devnull,
+        f"--nbval-cell-timeout={limits.total_seconds + GRACE_SECONDS}", f"--rootdir={folder}",
+        "grading.ipynb",
+    ]  # fmt: skip
+    environment = os.environ | {
+        "COURSE_GRADER_PLAN": str(Path(folder, "plan.json")), "COURSE_GRADER_PIPE": str(write_end),
+        "IPYTHONDIR": str(Path(folder, "ipython")), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "",
+        "PYTEST_PLUGINS": "nbval.plugin",
+    }  # fmt: skip
+    with open(Path(folder, "log.txt"), "w") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, pass_fds=[write_end],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                   start_new_session=True)  # fmt: skip
+    os.close(write_end)
+    try:
+        yield process, lines_of(read_end, limits.total_seconds + 2 * GRACE_SECONDS)
+    finally:
+        os.close(read_end)
+        end_group(process)
+
+
+def lines_of(fd: int, patience: float) -> Iterator[str]:
+    """Lines of a pipe, until it closes or nothing has come for `patience` seconds."""
+    rest, until = b"", time.monotonic() + patience
+    while (left := until - time.monotonic()) > 0:
+        if not select.select([fd], [], [], left)[0]:
+            return
+        piece = os.read(fd, 1 << 16)
+        if not piece:
+            return
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            yield line.decode()
+            until = time.monotonic() + patience
+
+
+def end_group(process: subprocess.Popen) -> None:
+    """Give nbval a moment to stop its kernel, then end all that is left."""
+    try:
+        process.wait(10 if process.poll() is None else 0)
+    except subprocess.TimeoutExpired:
+        pass
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def result_of(
+    assignment: Assignment, submission: Submission, message: dict, sandboxed: bool
+) -> Result:
+    """The marks: a check is passed if nbval and the referee both say so of all its parts."""
+    passed = {tuple(part) for part in message["passed"]}
+    notes = {(n["check"], n["part"]): n for n in message["notes"]["notes"]}
+    checks = []
+    for task in assignment.tasks:
+        for check in task.checks:
+            parts = ["visible", "hidden"] if check.hidden else ["visible"]
+            failed = next((p for p in parts if (check.grade_id, p) not in passed
+                           or not notes.get((check.grade_id, p), {}).get("ok")), "")  # fmt: skip
+            note = notes.get((check.grade_id, "visible"), {}) if failed == "visible" else {}
+            checks.append(CheckResult(
+                check.grade_id, task.grade_id, check.points, not failed, failed,
+                note.get("message", ""), note.get("traceback", "")))  # fmt: skip
+    return Result(submission.student, "graded", "", checks, message["notes"]["seconds"], sandboxed)

@@ -1,0 +1,309 @@
+"""In the trusted kernel: the student's work as stand-ins whose every use is a question to the
+sandbox. See `worker` for the other side, `wire` for what can cross.
+"""
+
+import builtins
+import dataclasses
+import importlib
+import time
+
+import torch
+
+from course_lib.grading import wire
+from course_lib.grading.results import AnswerCell, Limits
+from course_lib.grading.sandbox import Sandbox
+
+
+class StudentCodeError(Exception):
+    """The student's code raised an exception; `traceback` is its own account of where."""
+
+    traceback = ""
+
+
+class StudentCodeTimeout(StudentCodeError):
+    """No answer within the time."""
+
+
+class StudentCodeDied(StudentCodeError):
+    """The student's process is gone, or did not keep to the protocol."""
+
+
+# A student's ValueError is a ValueError for the check, too, so that `pytest.raises` finds it.
+SAME = {
+    name: type(name, (StudentCodeError, getattr(builtins, name)), {})
+    for name in ("ValueError", "TypeError", "IndexError", "KeyError", "LookupError",
+                 "RuntimeError", "NotImplementedError", "ZeroDivisionError", "ArithmeticError",
+                 "OverflowError", "FloatingPointError", "AttributeError", "AssertionError",
+                 "NameError", "RecursionError", "MemoryError", "OSError", "ImportError")
+}  # fmt: skip
+
+
+class Student:
+    """One student's cells, run as far as a check needs them, and the names they define."""
+
+    def __init__(self, cells: list[AnswerCell], limits: Limits, sandbox: Sandbox,
+                 setup: list[str], names: tuple[str, ...], namespace: dict):  # fmt: skip
+        self.sources = [*setup, *(cell.source for cell in cells)]
+        self.first, self.limits, self.sandbox = len(setup), limits, sandbox
+        self.names, self.namespace = names, namespace
+        self.shared = {}  # objects that set-up cells made, by identity: handed over by name
+        self.sock, self.generation, self.questions = None, 0, 0
+        self.spent, self.done = 0.0, 0
+        self.bad: dict[int, str] = {}  # cells that hung or killed the process, and how
+        self.failed: dict[int, StudentCodeError] = {}  # cells that raised
+
+    # --- running cells ---
+
+    def run_until(self, count: int) -> None:
+        """Run the student's first `count` cells, those that have not been run yet.
+
+        A cell that hangs or kills the process is left out from then on, and the others run again
+        in a new process: one bad cell costs no other task its points.
+        """
+        for _ in range(self.limits.restarts):
+            try:
+                if self.sock is None:
+                    self._restart()
+                while self.done < self.first + count:
+                    self._run_next()
+                return
+            except (StudentCodeTimeout, StudentCodeDied) as error:
+                if self.time_left() <= 0 or self.done >= len(self.sources):
+                    raise
+                self.bad[self.done] = str(error)
+        raise StudentCodeDied(f"given up: {self.limits.restarts} cells hung or ended the process")
+
+    def _run_next(self) -> None:
+        if self.done not in self.bad and self.sources[self.done].strip():
+            limit = self.limits.cell_seconds if self.done >= self.first else 60
+            answer = self.ask("cell", limit, source=self.sources[self.done])
+            if answer.get("ok") is not True:
+                self.failed[self.done] = error_of(answer, "the cell")
+        self.done += 1
+
+    def _restart(self) -> None:
+        self.stop()
+        self.sock = self.sandbox.new_worker()
+        self.generation += 1
+        self.done = 0
+
+    def stop(self) -> None:
+        """Break off the connection; the sandbox ends the process."""
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None
+
+    def bind(self) -> None:
+        """Put what the student has defined into the namespace of the checks: the names that the
+        teacher's answers define, and no others."""
+        for name in self.names:
+            self.namespace.pop(name, None)
+        found = self.ask("get", self.limits.call_seconds, names=list(self.names)).get("values")
+        for name, parts in found.items() if isinstance(found, dict) else ():
+            if name in self.names:
+                try:
+                    self.namespace[name] = self.decode(parts, name)
+                except wire.WireError:
+                    continue  # a value that is none: the check will miss the name
+
+    def problem_of(self, number: int) -> StudentCodeError | None:
+        """What went wrong in the student's cell of this number, counted from 0."""
+        place = self.first + number
+        if place in self.bad:
+            return StudentCodeError(f"the cell was left out: {self.bad[place]}")
+        return self.failed.get(place)
+
+    # --- questions ---
+
+    def time_left(self) -> float:
+        return self.limits.total_seconds - self.spent
+
+    def ask(self, op: str, seconds: float, **args) -> dict:
+        """One question, one answer. Raises StudentCodeTimeout or StudentCodeDied."""
+        seconds = min(seconds, self.time_left())
+        if seconds <= 0:
+            raise StudentCodeTimeout(
+                f"the {self.limits.total_seconds:g} s for the whole notebook are used up"
+            )
+        if self.sock is None:
+            raise StudentCodeDied("the process was ended by something that ran before")
+        self.questions += 1
+        started = time.monotonic()
+        try:
+            self.sock.settimeout(seconds)
+            wire.send(self.sock, {"op": op, "n": self.questions, "args": args})
+            answer = wire.receive(self.sock, started + seconds, self._watch)
+        except TimeoutError:
+            self.stop()
+            raise StudentCodeTimeout(f"no answer within {seconds:.0f} s") from None
+        except (EOFError, OSError, wire.WireError) as error:
+            self.stop()
+            raise StudentCodeDied(f"the process ended or answered nonsense ({error})") from None
+        finally:
+            self.spent += time.monotonic() - started
+        if not isinstance(answer, dict) or answer.get("n") != self.questions:
+            self.stop()
+            raise StudentCodeDied("the process answered nonsense (another question's answer)")
+        return answer
+
+    def _watch(self) -> None:
+        """While waiting: end a process that eats the machine's memory."""
+        if self.sandbox.over_memory():
+            raise EOFError("it needed too much memory")
+
+    def value_of(self, label: str, op: str, **args):
+        """Ask, and decode the value. Raises the student's exception."""
+        return self.decode(self._asked(label, op, **args).get("value"), label)
+
+    def _asked(self, label: str, op: str, **args) -> dict:
+        answer = self.ask(op, self.limits.call_seconds, **args)
+        if answer.get("ok") is not True:
+            raise error_of(answer, label)
+        return answer
+
+    def call(self, label: str, target: dict, args: tuple, kwargs: dict):
+        """Call a function or class of the student's."""
+        answer = self._asked(
+            label, "call", target=target, args=[self.encode(a) for a in args],
+            kwargs={name: self.encode(a) for name, a in kwargs.items()})  # fmt: skip
+        self._take_changes(answer.get("changed"), {**dict(enumerate(args)), **kwargs}, label)
+        return self.decode(answer.get("value"), label)
+
+    def _take_changes(self, changed, arguments: dict, label: str) -> None:
+        """Arguments that the call has changed in place are changed here too, as in a notebook."""
+        for place, parts in changed or ():
+            if place in arguments and isinstance(arguments[place], wire.MUTABLE):
+                try:
+                    wire.copy_into(arguments[place], self.decode(parts, label))
+                except wire.WireError as error:
+                    raise StudentCodeError(f"{label}: {error}") from None
+
+    # --- values ---
+
+    def encode(self, value):
+        return wire.encode(value, self.by_reference)
+
+    def by_reference(self, value) -> dict:
+        """A form for what is no plain value: a stand-in goes home, other things go by name."""
+        if isinstance(value, Remote):
+            return value._parts()
+        if id(value) in self.shared:
+            return {"name": self.shared[id(value)]}
+        if dataclasses.is_dataclass(value) and type(value).__module__.startswith("course_lib."):
+            fields = {f.name: self.encode(getattr(value, f.name))
+                      for f in dataclasses.fields(value) if f.init}  # fmt: skip
+            return {"record": [type(value).__module__, type(value).__qualname__, fields]}
+        module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
+        if module and found(module, name) is value:
+            return {"reference": [module, name]}
+        raise wire.WireError(
+            f"a value of type {type(value).__name__} cannot be handed to a student's function: "
+            "make it in a set-up cell, which runs on both sides"
+        )
+
+    def decode(self, parts, label: str = "value"):
+        return wire.decode(parts, lambda name, content: self._stand_in(name, content, label))
+
+    def _stand_in(self, name: str, content, label: str):
+        number, kind, type_name = content
+        if name != "handle" or type(number) is not int or not isinstance(type_name, str):
+            raise wire.WireError("a malformed handle")
+        made = RemoteModule if kind == "module" else Remote
+        return made(self, number, label if kind != "module" else type_name[:60])
+
+
+def found(module: str, name: str):
+    """An object that can be imported, or None."""
+    try:
+        value = importlib.import_module(module)
+        for part in name.split("."):
+            value = getattr(value, part)
+        return value
+    except (ImportError, AttributeError, ValueError):
+        return None
+
+
+def error_of(answer: dict, label: str) -> StudentCodeError:
+    """The student's exception as one of ours. What it says is text, and nothing else."""
+    bases = answer.get("bases")
+    known = [SAME[b] for b in bases if isinstance(b, str) and b in SAME] if isinstance(
+        bases, list) else []  # fmt: skip
+    name, message = str(answer.get("error"))[:80], str(answer.get("message"))[:2000]
+    error = (known[0] if known else StudentCodeError)(f"{label} raised {name}: {message}")
+    error.traceback = str(answer.get("traceback") or "")[:4000]
+    return error
+
+
+class Remote:
+    """Stands for a function, class or object of the student's. Equal to nothing, true of nothing:
+    a check can use it, and cannot be deceived by what it says of itself."""
+
+    __slots__ = ("_student", "_number", "_label", "_generation")
+    __hash__ = None
+
+    def __init__(self, student: Student, number: int, label: str):
+        values = (student, number, label, student.generation)
+        for name, value in zip(Remote.__slots__, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    def _parts(self) -> dict:
+        """How the other side finds the object."""
+        if self._generation != self._student.generation:
+            raise StudentCodeDied(f"{self._label} is gone: its process was ended")
+        return {"handle": self._number}
+
+    def _value(self, op: str, label: str, **args):
+        return self._student.value_of(label, op, target=self._parts(), **args)
+
+    def __call__(self, *args, **kwargs):
+        return self._student.call(self._label, self._parts(), args, kwargs)
+
+    def __course_remote__(self, op: str, args):
+        """What checks ask beyond a call: "gradients" (see `checks.gradients`)."""
+        return self._value(op, self._label, args=[self._student.encode(a) for a in args])
+
+    def __getattr__(self, name: str):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._value("attribute", f"{self._label}.{name}", name=name)
+
+    def __setattr__(self, name: str, value) -> None:
+        self._value("set", f"{self._label}.{name}", name=name, value=self._student.encode(value))
+
+    def __getitem__(self, key):
+        return self._value("item", f"{self._label}[...]", key=self._student.encode(key))
+
+    def __len__(self) -> int:
+        length = self._value("length", f"len({self._label})")
+        if type(length) is not int or not 0 <= length < 2**40:
+            raise StudentCodeError(f"len({self._label}) is no number")
+        return length
+
+    def __iter__(self):
+        return self._value("iterate", self._label)
+
+    def __next__(self):
+        student = self._student
+        answer = student._asked(self._label, "next", target=self._parts())
+        if answer.get("stop") is True:
+            raise StopIteration
+        return student.decode(answer.get("value"), self._label)
+
+    def __bool__(self):
+        raise TypeError(f"{self._label} has no truth value here")
+
+    def __eq__(self, other):
+        raise TypeError(f"{self._label} cannot be compared here")
+
+    def __repr__(self) -> str:
+        return f"<the student's {self._label}>"
+
+
+class RemoteModule(Remote):
+    """An `nn.Module` of the student's; `isinstance` says so."""
+
+    __slots__ = ()
+
+    @property
+    def __class__(self):
+        return torch.nn.Module

@@ -1,0 +1,278 @@
+"""Values between the trusted kernel and the student's process, as strict JSON.
+
+Nothing is ever unpickled. What is no plain value stays where it is and crosses as a handle, a
+number that the other side resolves. Whatever comes from the student's side is checked piece by
+piece: a value is one of the kinds below, or `WireError`.
+"""
+
+import base64
+import json
+import math
+import socket
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+MAX_BYTES = 32 << 20  # of one message
+MAX_NODES = 1_000_000  # plain values in one message
+MAX_DEPTH = 24
+
+DTYPES = {str(d).removeprefix("torch."): d for d in (
+    torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16,
+    torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128)}  # fmt: skip
+
+
+class WireError(Exception):
+    """A value that cannot cross, or a message that is not what it should be."""
+
+
+def encode(value, other: Callable | None = None, depth: int = 0):
+    """A JSON form of `value`. Exact types only: a subclass is an object like any other.
+
+    other(value): gives the JSON form of what is no plain value; without it that is a WireError.
+    """
+    if depth > MAX_DEPTH:
+        raise WireError("the value is nested too deeply to be handed over")
+    kind = type(value)
+    if value is None or kind in (bool, str):
+        return value
+    if kind is int:
+        return {"int": str(value)} if abs(value) > 2**53 else value
+    if kind is float:
+        return value if math.isfinite(value) else {"float": repr(value)}
+    if kind in ENCODERS:
+        name, parts = ENCODERS[kind](value, lambda part: encode(part, other, depth + 1))
+        return {name: parts}
+    if isinstance(value, np.generic) and kind.__module__ == "numpy":
+        return {"scalar": _array_parts(np.asarray(value))}
+    if other is None:
+        raise WireError(f"a value of type {kind.__name__} cannot be handed over")
+    return other(value)
+
+
+def decode(parts, other: Callable | None = None):
+    """The value of a JSON form. other(name, parts) resolves the forms that are not plain values.
+
+    Raises WireError for anything else, and for more than MAX_NODES values.
+    """
+    nodes = 0
+
+    def one(part, depth=0):
+        nonlocal nodes
+        nodes += 1
+        if nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise WireError("the value has too many parts, or is nested too deeply")
+        if isinstance(part, str):
+            return part.encode("utf-8", "replace").decode()  # no lone surrogates
+        if part is None or isinstance(part, bool | int | float):
+            return part
+        if not isinstance(part, dict) or len(part) != 1:
+            raise WireError("a malformed value")
+        ((name, content),) = part.items()
+        try:
+            if name in DECODERS:
+                return DECODERS[name](content, lambda inner: one(inner, depth + 1))
+            if other is not None:
+                return other(name, content)
+        except WireError:
+            raise
+        except Exception as error:
+            raise WireError(f"a malformed {name[:20]} ({type(error).__name__})") from None
+        raise WireError(f"a value of the unknown kind {name[:20]!r}")
+
+    return one(parts)
+
+
+# --- tensors and arrays: type, shape, bytes ---
+
+
+def _tensor_parts(tensor: torch.Tensor) -> list:
+    tensor = tensor.detach()
+    name = str(tensor.dtype).removeprefix("torch.")
+    if name not in DTYPES or tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        raise WireError(
+            f"a tensor of {tensor.dtype} on {tensor.device} cannot be handed over: "
+            "needed is an ordinary one on the CPU"
+        )
+    _check_size(tensor.numel() * tensor.element_size(), tuple(tensor.shape))
+    flat = tensor.resolve_conj().resolve_neg().contiguous().reshape(-1)
+    raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    return [name, list(tensor.shape), base64.b64encode(raw).decode()]
+
+
+def _check_size(size: int, shape: tuple) -> None:
+    if size > MAX_BYTES // 2:
+        raise WireError(
+            f"a tensor of shape {shape} is too large to be handed over "
+            f"({size >> 20} MiB, the limit is {MAX_BYTES >> 21})"
+        )
+
+
+def _tensor(parts: list) -> torch.Tensor:
+    dtype, shape = DTYPES[parts[0]], [_size(s) for s in parts[1]]
+    raw = bytearray(base64.b64decode(parts[2], validate=True))
+    if len(raw) != math.prod(shape) * dtype.itemsize or len(shape) > 16:
+        raise WireError(f"a tensor of shape {shape} with {len(raw)} bytes")
+    if not raw:
+        return torch.empty(shape, dtype=dtype)
+    return torch.frombuffer(raw, dtype=dtype).reshape(shape)
+
+
+def _size(number) -> int:
+    if type(number) is not int or not 0 <= number < 2**40:
+        raise WireError("a shape with something that is no size")
+    return number
+
+
+def _array_parts(array: np.ndarray) -> list:
+    if array.dtype.kind not in "biufc":
+        raise WireError(f"an array of dtype {array.dtype} cannot be handed over")
+    _check_size(array.nbytes, array.shape)
+    raw = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+    return [array.dtype.str, list(array.shape), raw]
+
+
+def _array(parts: list) -> np.ndarray:
+    dtype = np.dtype(str(parts[0]))
+    if dtype.kind not in "biufc":
+        raise WireError(f"an array of dtype {dtype}")
+    shape = [_size(s) for s in parts[1]]
+    flat = np.frombuffer(bytearray(base64.b64decode(parts[2], validate=True)), dtype=dtype)
+    return flat.reshape(shape)
+
+
+# --- sources of chance: their state crosses, so that a call goes on where the last one stopped ---
+
+
+def _numpy_generator(state: dict) -> np.random.Generator:
+    generator = np.random.default_rng()
+    generator.bit_generator.state = state
+    return generator
+
+
+def _torch_generator(state: torch.Tensor) -> torch.Generator:
+    generator = torch.Generator()
+    generator.set_state(state)
+    return generator
+
+
+# kind -> function(value, encode a part) -> (name, parts)
+ENCODERS = {
+    complex: lambda v, enc: ("complex", [enc(v.real), enc(v.imag)]),
+    bytes: lambda v, enc: ("bytes", base64.b64encode(v).decode()),
+    list: lambda v, enc: ("list", [enc(x) for x in v]),
+    tuple: lambda v, enc: ("tuple", [enc(x) for x in v]),
+    set: lambda v, enc: ("set", [enc(x) for x in v]),
+    frozenset: lambda v, enc: ("frozenset", [enc(x) for x in v]),
+    dict: lambda v, enc: ("dict", [[enc(k), enc(x)] for k, x in v.items()]),
+    slice: lambda v, enc: ("slice", [enc(v.start), enc(v.stop), enc(v.step)]),
+    range: lambda v, enc: ("range", [v.start, v.stop, v.step]),
+    torch.Tensor: lambda v, enc: ("tensor", _tensor_parts(v)),
+    torch.nn.Parameter: lambda v, enc: ("tensor", _tensor_parts(v)),
+    torch.Size: lambda v, enc: ("size", list(v)),
+    torch.dtype: lambda v, enc: ("dtype", str(v).removeprefix("torch.")),
+    torch.device: lambda v, enc: ("device", str(v)),
+    torch.Generator: lambda v, enc: ("generator", enc(v.get_state())),
+    np.ndarray: lambda v, enc: ("array", _array_parts(v)),
+    np.random.Generator: lambda v, enc: ("rng", enc(v.bit_generator.state)),
+}
+
+DECODERS = {
+    "int": lambda v, dec: int(v),
+    "float": lambda v, dec: {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[v],
+    "complex": lambda v, dec: complex(dec(v[0]), dec(v[1])),
+    "bytes": lambda v, dec: base64.b64decode(v, validate=True),
+    "list": lambda v, dec: [dec(x) for x in v],
+    "tuple": lambda v, dec: tuple(dec(x) for x in v),
+    "set": lambda v, dec: {dec(x) for x in v},
+    "frozenset": lambda v, dec: frozenset(dec(x) for x in v),
+    "dict": lambda v, dec: {dec(k): dec(x) for k, x in v},
+    "slice": lambda v, dec: slice(*[dec(x) for x in v]),
+    "range": lambda v, dec: range(*[int(x) for x in v]),
+    "tensor": lambda v, dec: _tensor(v),
+    "size": lambda v, dec: torch.Size([_size(s) for s in v]),
+    "dtype": lambda v, dec: DTYPES[v],
+    "device": lambda v, dec: torch.device(v),
+    "generator": lambda v, dec: _torch_generator(dec(v)),
+    "array": lambda v, dec: _array(v),
+    "scalar": lambda v, dec: _array(v)[()],
+    "rng": lambda v, dec: _numpy_generator(dec(v)),
+}
+
+
+def copy_into(old, new) -> None:
+    """Make a mutable argument what the student's code has made of it, as in a notebook.
+
+    Raises WireError where that cannot be (another type, shape or dtype).
+    """
+    if type(old) is not type(new):
+        raise WireError("an argument came back as something else")
+    if isinstance(old, torch.Tensor) and old.shape == new.shape and old.dtype == new.dtype:
+        with torch.no_grad():
+            old.copy_(new)
+    elif isinstance(old, np.ndarray) and old.shape == new.shape and old.dtype == new.dtype:
+        old[...] = new
+    elif isinstance(old, list):
+        old[:] = new
+    elif isinstance(old, dict | set):
+        old.clear()
+        old.update(new)
+    elif isinstance(old, torch.Generator):
+        old.set_state(new.get_state())
+    elif isinstance(old, np.random.Generator):
+        old.bit_generator.state = new.bit_generator.state
+    else:
+        raise WireError("an argument was changed into another shape or type")
+
+
+MUTABLE = (torch.Tensor, np.ndarray, list, dict, set, torch.Generator, np.random.Generator)
+
+
+# --- messages: four bytes of length, then JSON ---
+
+
+def send(sock: socket.socket, message: dict) -> None:
+    """Send one message. Raises WireError if it is too large."""
+    raw = json.dumps(message).encode()
+    if len(raw) > MAX_BYTES:
+        raise WireError(
+            f"{len(raw) >> 20} MiB are too much to hand over (the limit is {MAX_BYTES >> 20})"
+        )
+    sock.sendall(len(raw).to_bytes(4, "big") + raw)
+
+
+def receive(sock: socket.socket, deadline: float | None = None, on_wait: Callable | None = None):
+    """Receive one message. The deadline (time.monotonic()) is for all of it, so that single bytes
+    sent one after the other do not stretch it. on_wait() is called while nothing comes.
+
+    Raises TimeoutError after the deadline, EOFError when the other side has closed, WireError
+    for what is no message.
+    """
+    size = int.from_bytes(_exactly(sock, 4, deadline, on_wait), "big")
+    if size > MAX_BYTES:
+        raise WireError("a message that is too large")
+    try:
+        return json.loads(_exactly(sock, size, deadline, on_wait))
+    except (ValueError, RecursionError):
+        raise WireError("a message that is no JSON") from None
+
+
+def _exactly(sock: socket.socket, size: int, deadline: float | None, on_wait) -> bytes:
+    out = bytearray()
+    while len(out) < size:
+        left = 3600.0 if deadline is None else deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        sock.settimeout(min(left, 0.2) if on_wait else left)
+        try:
+            piece = sock.recv(min(1 << 20, size - len(out)))
+        except TimeoutError:
+            if on_wait:
+                on_wait()
+            continue
+        if not piece:
+            raise EOFError("the other side has closed")
+        out += piece
+    return bytes(out)
