@@ -2,7 +2,7 @@
 # On Windows, or without make: README.md, "Without make".
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks grade sync bench lint constraints clean
+.PHONY: help lab test notebooks exercises grade sync bench lint constraints clean
 
 VENV ?= .venv
 EXTRAS ?= dev
@@ -10,6 +10,7 @@ JOBS ?= 2
 LAB_ARGS ?=
 BUDGET ?= cpu
 NB ?= $(wildcard notebooks/*.ipynb)
+SOLUTIONS ?= $(wildcard solutions/*.ipynb)
 NB_TIMEOUT ?= 300
 IN ?= submitted
 OUT ?= grades
@@ -30,14 +31,17 @@ test: export COURSE_BUDGET = smoke
 # A process for each core; more threads than cores wait for one another.
 test: export OMP_NUM_THREADS ?= 1
 test: export JUPYTER_PREFER_ENV_PATH = 1
-test: $(READY)  ## run every check: ruff, the tests, and all cells of all lessons
+test: $(READY)  ## run every check: ruff, the tests, and all cells of lessons and solutions
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -rs --durations=10 \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=$(NB_TIMEOUT) \
-		tests $(NB)
+		tests $(NB) $(SOLUTIONS)
 
 notebooks: $(READY)  ## run all lessons and save their outputs (NB=notebooks/05_bert.ipynb)
 	@$(BIN)/python tools/run_notebooks.py --budget $(BUDGET) $(NB)
+
+exercises: $(READY)  ## make the exercises from the solutions
+	@$(BIN)/python -m course_lib.grading.release $(SOLUTIONS)
 
 # make grade IN=submitted ASSIGNMENT=solutions/02_attention.ipynb GRADE_ARGS="--timeout 120"
 grade: $(READY)  ## grade a class (IN=submitted ASSIGNMENT=solutions/02_attention.ipynb OUT=grades)

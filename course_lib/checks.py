@@ -9,6 +9,7 @@ pass by saying that it equals everything.
 
 import math
 from collections import OrderedDict
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -37,9 +38,10 @@ def close(actual, expected, name="your answer", *, hints=None, mistakes=None, rt
     try:
         _compare(actual, expected, name, hints or {}, rtol, atol)
     except CheckError:
-        _name_mistake(actual, mistakes or {}, name, rtol, atol)
+        # it is wrong already, so a mistake may be recognized from a rougher likeness
+        _name_mistake(actual, mistakes or {}, name, max(rtol, 1e-2), max(atol, 1e-3))
         raise
-    print(f"\u2713 {name}")
+    _say(f"{name}")
 
 
 def mistakes(actual, known, name="your answer", *, expected=None, rtol=1e-4, atol=1e-5):
@@ -55,14 +57,27 @@ def mistakes(actual, known, name="your answer", *, expected=None, rtol=1e-4, ato
 def unchanged(before, after, name="the input"):
     """Pass if `after`, what was passed to the answer, still equals its copy `before`.
 
-    before: a clone made ahead of the call. Raises CheckError if the call worked in place.
+    before: a clone made ahead of the call. Prints nothing; raises CheckError if the call worked
+    in place.
     """
     if not _equal(after, before, rtol=0, atol=0, nan_equal=True):
         raise CheckError(
             f"{name} is changed by your code, and whoever called it loses the old values: "
             "work on a copy (x = x.clone()), and avoid x += ..., x[...] = ..., x.mul_(...)."
         )
-    print(f"\u2713 {name} is left as it was")
+
+
+def parts(value, number, what="the results"):
+    """The `number` members of a returned tuple (or list), ready to be unpacked.
+
+    Raises CheckError, saying what was returned instead.
+    """
+    if type(value) not in (tuple, list):
+        given = "None (is a `return` missing?)" if value is None else f"one {_kind(value)}"
+        raise CheckError(f"returned is {given}, needed are {number} values: {what}.")
+    if len(value) != number:
+        raise CheckError(f"returned are {len(value)} values, needed are {number}: {what}.")
+    return tuple(value)
 
 
 def gradients(function, *inputs):
@@ -90,10 +105,16 @@ def gradients(function, *inputs):
 
 
 def shape(actual, expected, name="your answer", *, hints=None):
-    """Pass if `actual` is a tensor of exactly the shape `expected`. Raises CheckError."""
+    """Pass if `actual` is a tensor of the shape `expected`, where None stands for any size.
+
+    Raises CheckError.
+    """
     _is_tensor(actual, name)
-    _same_shape(actual, torch.Size(expected), name, hints or {})
-    print(f"\u2713 shape of {name}: {tuple(expected)}")
+    sizes = tuple(actual.shape)
+    if len(sizes) == len(expected):
+        expected = tuple(size if e is None else e for e, size in zip(expected, sizes, strict=True))
+    _same_shape(actual, torch.Size([-1 if e is None else e for e in expected]), name, hints or {})
+    _say(f"shape of {name}: {sizes}")
 
 
 def true(condition, message, name="check"):
@@ -108,7 +129,7 @@ def true(condition, message, name="check"):
         raise CheckError(f"{name}: needed is True or False, not a {_kind(condition)}.")
     if not condition:
         raise CheckError(f"{name}: {message}")
-    print(f"\u2713 {name}")
+    _say(f"{name}")
 
 
 def raises(error, function, *args, name="the call", **kwargs):
@@ -121,12 +142,30 @@ def raises(error, function, *args, name="the call", **kwargs):
     except Exception as other:
         empty = type(other) is NotImplementedError and error is not NotImplementedError
         if isinstance(other, error) and not empty:
-            print(f"\u2713 {name} raises {error.__name__}")
+            _say(f"{name} raises {error.__name__}")
             return
         raise CheckError(
             f"{name} raised {_kind(other)} ({other}), not {error.__name__}."
         ) from other
     raise CheckError(f"{name} should raise {error.__name__}, but it returned.")
+
+
+@contextmanager
+def quietly():
+    """Within this block, checks that pass print nothing: for loops over many cases."""
+    before, _state["quiet"] = _state["quiet"], True
+    try:
+        yield
+    finally:
+        _state["quiet"] = before
+
+
+_state = {"quiet": False}
+
+
+def _say(text):
+    if not _state["quiet"]:
+        print(f"\u2713 {text}")
 
 
 def _leaf(value):

@@ -100,6 +100,10 @@ def test_shape_wants_exactly_this_shape():
     for wrong in (RIGHT.T, RIGHT[None], RIGHT[:1], RIGHT.tolist(), None):
         with pytest.raises(checks.CheckError):
             checks.shape(wrong, (2, 3))
+    checks.shape(RIGHT, (2, None))
+    for wrong in ((None, 2), (None,), (None, None, 3)):
+        with pytest.raises(checks.CheckError):
+            checks.shape(RIGHT, wrong)
 
 
 def test_true_wants_a_bool():
@@ -250,3 +254,21 @@ def test_gradients_are_asked_for_where_the_function_lives():
             return what, inputs
 
     assert checks.gradients(Remote(), 1, 2) == ("gradients", (1, 2))
+
+
+def test_parts_wants_a_tuple_of_this_length():
+    assert checks.parts((1, 2), 2) == (1, 2) and checks.parts([1], 1) == (1,)
+    for wrong, words in [(None, "return"), (RIGHT, "one Tensor"), ((1, 2, 3), "3 values")]:
+        with pytest.raises(checks.CheckError, match=f"{words}.*output, weights"):
+            checks.parts(wrong, 2, "output, weights")
+
+
+def test_many_checks_can_be_quiet(capsys):
+    with checks.quietly():
+        checks.close(1, 1)
+        checks.true(True, "")
+        with pytest.raises(checks.CheckError):
+            checks.close(1, 2)
+    assert capsys.readouterr().out == ""
+    checks.close(1, 1)
+    assert capsys.readouterr().out
