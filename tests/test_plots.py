@@ -97,10 +97,12 @@ def test_curves_with_chosen_ticks_and_legend():
 
 
 def test_curve_panels_stand_side_by_side_with_options_of_their_own():
-    left, right = plots.curve_panels({"l": {"a": [1, 2]}, "r": {"a": [3, 4]}}, x_label="layer",
+    panels = {"l": {"a": [1, 2]}, "r": {"a": [3, 4]}}
+    left, right = plots.curve_panels(panels, {"l": [5, 6], "r": [7, 8]}, x_label="layer",
                                      each={"r": {"log_y": True}}, caption="c")  # fmt: skip
     drawn(left)
     assert (left.get_yscale(), right.get_yscale()) == ("linear", "log")
+    assert list(left.lines[0].get_xdata()) == [5, 6]
     assert list(right.lines[0].get_ydata()) == [3, 4] and right.get_xlabel() == "layer"
 
 

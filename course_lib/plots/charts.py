@@ -186,13 +186,15 @@ def _curve_axes(ax, x_ticks, from_zero, legend):
 def curve_panels(panels, x=None, *, each=None, size=None, caption=None, **options):
     """Pictures by `curves` side by side; returns their Axes as a list.
 
-    panels: {title: series}. options go to every panel, each[title] to that one alone.
+    panels: {title: series}. x: for all panels, or {title: x values}.
+    options go to every panel, each[title] to that one alone.
     """
     size = size or (5.5 * len(panels), 4)
     figure, axes = plt.subplots(1, len(panels), squeeze=False, figsize=size)
     options = {"y_label": ""} | options
     for ax, (title, series) in zip(axes[0], panels.items(), strict=True):
-        curves(series, x, title, ax, **options | (each or {}).get(title, {}))
+        places = x[title] if isinstance(x, dict) else x
+        curves(series, places, title, ax, **options | (each or {}).get(title, {}))
     add_caption(figure, caption)
     return list(axes[0])
 
