@@ -146,7 +146,8 @@ def distribution(graded: list[Result], most: float) -> list[str]:
     bins = Counter(int(p // width) for p in points)
     scale = BAR / max(BAR, *bins.values())
     for i in range(max(int(most // width), max(bins)) + 1):
-        label = f"{i * width}" if width == 1 else f"{i * width}-{(i + 1) * width - 1}"
+        first, last = i * width, min((i + 1) * width - 1, int(most))
+        label = f"{first}-{last}" if last > first else f"{first}"
         bar = "#" * (max(1, round(bins[i] * scale)) if bins[i] else 0)
         lines.append(f"  {label:>7} {bar} {bins[i] or ''}".rstrip())
     return lines
