@@ -2,9 +2,12 @@
 
 import csv
 import json
+import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 from grading_helpers import NAME, exercise_json, submission, write
 from typer.testing import CliRunner
@@ -300,6 +303,16 @@ def test_an_interrupt_keeps_what_is_done_and_the_next_run_goes_on(place, grader,
     monkeypatch.setattr(runner, "wait", real_wait)
     grader.batches.clear()
     assert len(grade(place)) == 12 and kept.isdisjoint(grader.graded)
+
+
+def test_after_an_interrupt_no_process_is_left():
+    before = psutil.Process().children()
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(subprocess.run, ["sh", "-c", "sleep 60; true"], check=False)
+        while not (started := set(psutil.Process().children()) - set(before)):
+            time.sleep(0.01)
+        runner.end_children(before, {future})
+    assert future.done() and not any(process.is_running() for process in started)
 
 
 # -- the command ---------------------------------------------------------------------------------
