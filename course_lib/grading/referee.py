@@ -95,6 +95,8 @@ class Referee:
         """The reason in words for the student."""
         if isinstance(error, NameError) and getattr(error, "name", None) in self.names:
             return f"Your notebook does not define `{error.name}`.{self._answer_problem()}"
+        if isinstance(error, NotImplementedError) and "your answer" in str(error):
+            return "Not answered yet."
         if isinstance(error, AssertionError | StudentCodeError):
             return str(error) or "An assertion of the check failed."
         return f"{type(error).__name__}: {error}"

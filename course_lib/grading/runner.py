@@ -11,12 +11,11 @@ one, so that no submission can harm its neighbors; what fails again has status "
 
 import hashlib
 import json
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -26,7 +25,9 @@ import psutil
 import course_lib
 from course_lib.grading import intake, sandbox, session
 from course_lib.grading.assignment import Assignment
+from course_lib.grading.executors import open_executor
 from course_lib.grading.finding import Found, find
+from course_lib.grading.folder import prepare, write_file
 from course_lib.grading.page import feedback_html
 from course_lib.grading.report import junit_xml, scores_csv
 from course_lib.grading.results import (
@@ -39,9 +40,7 @@ from course_lib.grading.results import (
 )
 from course_lib.grading.text import one_line
 
-MAX_CHUNK = 25  # submissions that share one trusted kernel
-DASK_SECONDS = 10  # for a scheduler to answer
-MARKER = "grading.json"  # says whose marks a folder holds
+MAX_CHUNK = 100  # submissions that share one trusted kernel, which takes seconds to start
 
 Progress = Callable[[int, int], None]  # submissions done, and all of them
 
@@ -174,55 +173,6 @@ def check_places(run: Run, submissions: Path, assignment: Path) -> None:
             sandbox.refuse_visible(place)
 
 
-def prepare(out: Path, name: str, fresh: bool) -> None:
-    """Make the folder, and see that it is not another assignment's. Raises ValueError."""
-    try:
-        (out / "results").mkdir(parents=True, exist_ok=True)
-        (out / "feedback").mkdir(exist_ok=True)
-        if fresh:
-            forget(out)
-        if (owner := owner_of(out) or name) == name:
-            write_file(out / MARKER, json.dumps({"assignment": name}))
-    except (FileExistsError, NotADirectoryError):
-        raise ValueError(f"--out {out} is a file, or lies in one; name a folder.") from None
-    except OSError as error:
-        raise ValueError(
-            f"--out {out} cannot be written: {error.strerror}; name another folder."
-        ) from None
-    if owner != name:
-        raise ValueError(
-            f"--out {out} holds the marks of {owner}; name another folder for {name}, or forget "
-            "those marks with --fresh."
-        )
-
-
-def owner_of(out: Path) -> str | None:
-    """The assignment whose marks a folder holds; None if it holds none."""
-    try:
-        return str(json.loads((out / MARKER).read_text())["assignment"])
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        return f"something else ({MARKER} is damaged)"
-
-
-def forget(out: Path) -> None:
-    """Remove what earlier runs have written, and nothing else."""
-    written = [*(out / "results").glob("*.json"), *(out / "feedback").glob("*.html")]
-    for path in [*written, out / "scores.csv", out / "junit.xml", out / MARKER]:
-        path.unlink(missing_ok=True)
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write in whole or not at all: whoever reads it finds the old text or the new."""
-    half = path.with_name(f".{path.name}.{threading.get_ident()}")
-    try:
-        half.write_text(text, encoding="utf-8", newline="")
-        os.replace(half, path)
-    finally:
-        half.unlink(missing_ok=True)
-
-
 def write_reports(run: Run, results: list[Result]) -> None:
     """scores.csv, junit.xml, and a page for each student."""
     write_file(run.out / "scores.csv", scores_csv(run.assignment, results))
@@ -332,35 +282,3 @@ def keep_sound(run: Run, students: set[str], result: Result) -> None:
     sound = result.status != "graded" or sorted(judged) == sorted(checks)
     if sound and result.student in students and result.student not in run.results:
         run.keep(result)
-
-
-@contextmanager
-def open_executor(name: str, jobs: int) -> Iterator[tuple[Executor, int, bool]]:
-    """An executor, how much it does at once, and whether it is on this machine."""
-    if name == "":
-        with ThreadPoolExecutor(jobs, thread_name_prefix="grade") as pool:
-            yield pool, jobs, True
-    elif name.startswith("dask://"):
-        with dask_client(name.removeprefix("dask://")) as client:
-            width = max(jobs, sum(client.nthreads().values()))
-            yield client.get_executor(pure=False), width, False
-    else:
-        raise ValueError(f"--executor {name!r} is not known; leave it out, or dask://host:port.")
-
-
-def dask_client(address: str):
-    """A connection to a scheduler that answers. Raises ValueError if there is none."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise ValueError(
-            "--executor dask:// needs the packages of the extra `cluster`: "
-            "pip install -e '.[cluster]'"
-        ) from None
-    try:
-        return Client(f"tcp://{address}", timeout=DASK_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"no Dask scheduler answers at {address} ({one_line(str(error))}); start one with "
-            "`dask scheduler`, and `dask worker` on each machine."
-        ) from None
