@@ -13,7 +13,7 @@ from grading_helpers import NAME, exercise_json, submission, write
 from typer.testing import CliRunner
 
 from course_lib import cli
-from course_lib.grading import runner, sandbox
+from course_lib.grading import executors, runner, sandbox
 from course_lib.grading.results import CheckResult, Limits, Result
 
 WRONG = "def double(x):\n    return x"
@@ -410,7 +410,7 @@ def test_the_time_limit_is_shared_out():
 
 def test_no_scheduler_is_a_clear_message(place, grader, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(runner, "DASK_SECONDS", 0.5)
+    monkeypatch.setattr(executors, "DASK_SECONDS", 0.5)
     with pytest.raises(ValueError, match="no Dask scheduler answers at 127.0.0.1:9"):
         grade(place, executor="dask://127.0.0.1:9")
 
