@@ -63,7 +63,7 @@ class Referee:
         self.answer = answer
         self.current = (check, "visible")
         student.run_until(count)
-        student.bind()
+        student.bind(self.plan["uses"][check])
 
     def hidden(self, check: str) -> None:
         """Before the hidden part: only if the visible part passed."""

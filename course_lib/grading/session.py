@@ -23,6 +23,7 @@ import nbformat
 
 from course_lib.grading import sandbox as sandboxes
 from course_lib.grading.assignment import Assignment, Check, Task
+from course_lib.grading.names import used_names
 from course_lib.grading.results import CheckResult, Limits, Result, Submission
 
 GRACE_SECONDS = 90  # for the trusted side: its own work on one submission, and starting up
@@ -138,6 +139,8 @@ def make_plan(
     plan = {
         "setup": setup, "names": assignment.names, "limits": asdict(limits), "roles": roles,
         "modules": imported(setup), "sandboxed": sandboxed,
+        "uses": {check.grade_id: sorted(used_names(check.source) & set(assignment.names))
+                 for task in assignment.tasks for check in task.checks},
         "notes_file": str(Path(folder, "notes.jsonl")),
         "submissions": {str(p): [asdict(c) for c in submissions[p].cells] for p in places},
     }  # fmt: skip

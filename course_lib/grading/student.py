@@ -6,12 +6,15 @@ import builtins
 import dataclasses
 import importlib
 import time
+from collections.abc import Collection
 
 import torch
 
 from course_lib.grading import wire
 from course_lib.grading.results import AnswerCell, Limits
 from course_lib.grading.sandbox import Sandbox
+
+MAX_RECEIVED = 256 << 20  # bytes of all answers of one student: the checks may keep them all
 
 
 class StudentCodeError(Exception):
@@ -48,7 +51,8 @@ class Student:
         self.names, self.namespace = names, namespace
         self.shared = {}  # objects that set-up cells made, by identity: handed over by name
         self.sock, self.generation, self.questions = None, 0, 0
-        self.spent, self.done = 0.0, 0
+        self.spent, self.done, self.received = 0.0, 0, 0
+        self.called = False  # whether a check has asked for anything in this process
         self.bad: dict[int, str] = {}  # cells that hung or killed the process, and how
         self.failed: dict[int, StudentCodeError] = {}  # cells that raised
 
@@ -70,7 +74,10 @@ class Student:
             except (StudentCodeTimeout, StudentCodeDied) as error:
                 if self.time_left() <= 0 or self.done >= len(self.sources):
                     raise
-                self.bad[self.done] = str(error)
+                # What a check has called may have left a thread that kills: the cell is to blame
+                # only if it ends a process, too, in which nothing but cells has run.
+                if not (self.called and isinstance(error, StudentCodeDied)):
+                    self.bad[self.done] = str(error)
         raise StudentCodeDied(f"given up: {self.limits.restarts} cells hung or ended the process")
 
     def _run_next(self) -> None:
@@ -85,7 +92,7 @@ class Student:
         self.stop()
         self.sock = self.sandbox.new_worker()
         self.generation += 1
-        self.done = 0
+        self.done, self.called = 0, False
 
     def stop(self) -> None:
         """Break off the connection; the sandbox ends the process."""
@@ -93,18 +100,20 @@ class Student:
             self.sock.close()
             self.sock = None
 
-    def bind(self) -> None:
-        """Put what the student has defined into the namespace of the checks: the names that the
-        teacher's answers define, and no others."""
+    def bind(self, used: Collection[str]) -> None:
+        """Put what the student has defined into the namespace of the checks: of the names that
+        the teacher's answers define, those that the next check uses. So a value that cannot be
+        handed over, or takes for ever, costs only the tasks that it belongs to.
+
+        Raises StudentCodeError for such a value; a name that is not defined is left to the check.
+        """
         for name in self.names:
             self.namespace.pop(name, None)
-        found = self.ask("get", self.limits.call_seconds, names=list(self.names)).get("values")
-        for name, parts in found.items() if isinstance(found, dict) else ():
-            if name in self.names:
-                try:
-                    self.namespace[name] = self.decode(parts, name)
-                except wire.WireError:
-                    continue  # a value that is none: the check will miss the name
+        for name in self.names:
+            if name in used:
+                answer = self._asked(name, "get", name=name)
+                if answer.get("missing") is not True:
+                    self.namespace[name] = self.decode(answer.get("value"), name)
 
     def problem_of(self, number: int) -> StudentCodeError | None:
         """What went wrong in the student's cell of this number, counted from 0."""
@@ -128,22 +137,25 @@ class Student:
         if self.sock is None:
             raise StudentCodeDied("the process was ended by something that ran before")
         self.questions += 1
+        self.called |= op != "cell"
         started = time.monotonic()
         try:
             self.sock.settimeout(seconds)
             wire.send(self.sock, {"op": op, "n": self.questions, "args": args})
-            answer = wire.receive(self.sock, started + seconds, self._watch)
+            raw = wire.receive(self.sock, started + seconds, self._watch)
+            answer = wire.parse(raw)
         except TimeoutError:
             self.stop()
             raise StudentCodeTimeout(f"no answer within {seconds:.0f} s") from None
         except (EOFError, OSError, wire.WireError) as error:
-            self.stop()
-            raise StudentCodeDied(f"the process ended or answered nonsense ({error})") from None
+            raise self.nonsense(error) from None
         finally:
             self.spent += time.monotonic() - started
         if not isinstance(answer, dict) or answer.get("n") != self.questions:
-            self.stop()
-            raise StudentCodeDied("the process answered nonsense (another question's answer)")
+            raise self.nonsense("another question's answer")
+        self.received += len(raw)
+        if self.received > MAX_RECEIVED:
+            raise self.nonsense(f"more than {MAX_RECEIVED >> 20} MiB in all")
         return answer
 
     def _watch(self) -> None:
@@ -171,12 +183,25 @@ class Student:
 
     def _take_changes(self, changed, arguments: dict, label: str) -> None:
         """Arguments that the call has changed in place are changed here too, as in a notebook."""
-        for place, parts in changed or ():
-            if place in arguments and isinstance(arguments[place], wire.MUTABLE):
+        changed = {} if changed is None else self._pairs(changed)
+        for place, argument in arguments.items():
+            if place in changed and isinstance(argument, wire.MUTABLE):
+                new = self.decode(changed[place], label)
                 try:
-                    wire.copy_into(arguments[place], self.decode(parts, label))
+                    wire.copy_into(argument, new)
                 except wire.WireError as error:
                     raise StudentCodeError(f"{label}: {error}") from None
+
+    def _pairs(self, pairs) -> dict:
+        try:
+            return dict(pairs)
+        except (TypeError, ValueError):
+            raise self.nonsense("a list of changes that is none") from None
+
+    def nonsense(self, why) -> StudentCodeDied:
+        """Break off with a process that does not keep to the protocol."""
+        self.stop()
+        return StudentCodeDied(f"the process ended or answered nonsense ({why})")
 
     # --- values ---
 
@@ -202,14 +227,21 @@ class Student:
         )
 
     def decode(self, parts, label: str = "value"):
-        return wire.decode(parts, lambda name, content: self._stand_in(name, content, label))
+        """A value, and the time that it takes counts. Raises StudentCodeDied if it is none."""
+        started = time.monotonic()
+        try:
+            return wire.decode(parts, lambda name, content: self._stand_in(name, content, label))
+        except wire.WireError as error:
+            raise self.nonsense(f"{label}: {error}") from None
+        finally:
+            self.spent += time.monotonic() - started
 
     def _stand_in(self, name: str, content, label: str):
         number, kind, type_name = content
         if name != "handle" or type(number) is not int or not isinstance(type_name, str):
             raise wire.WireError("a malformed handle")
         made = RemoteModule if kind == "module" else Remote
-        return made(self, number, label if kind != "module" else type_name[:60])
+        return made(self, number, label if kind != "module" else wire.text_of(type_name[:60]))
 
 
 def found(module: str, name: str):
@@ -228,9 +260,12 @@ def error_of(answer: dict, label: str) -> StudentCodeError:
     bases = answer.get("bases")
     known = [SAME[b] for b in bases if isinstance(b, str) and b in SAME] if isinstance(
         bases, list) else []  # fmt: skip
-    name, message = str(answer.get("error"))[:80], str(answer.get("message"))[:2000]
+    name, message, traceback = (
+        wire.text_of(answer.get(part))[:length]
+        for part, length in (("error", 80), ("message", 2000), ("traceback", 4000))
+    )
     error = (known[0] if known else StudentCodeError)(f"{label} raised {name}: {message}")
-    error.traceback = str(answer.get("traceback") or "")[:4000]
+    error.traceback = traceback
     return error
 
 

@@ -6,6 +6,7 @@ piece: a value is one of the kinds below, or `WireError`.
 """
 
 import base64
+import collections
 import json
 import math
 import socket
@@ -18,6 +19,7 @@ import torch
 MAX_BYTES = 32 << 20  # of one message
 MAX_NODES = 1_000_000  # plain values in one message
 MAX_DEPTH = 24
+MAX_ALIKE = 100  # members of one set or dictionary that share a hash
 
 DTYPES = {str(d).removeprefix("torch."): d for d in (
     torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16,
@@ -65,7 +67,7 @@ def decode(parts, other: Callable | None = None):
         if nodes > MAX_NODES or depth > MAX_DEPTH:
             raise WireError("the value has too many parts, or is nested too deeply")
         if isinstance(part, str):
-            return part.encode("utf-8", "replace").decode()  # no lone surrogates
+            return text_of(part)
         if part is None or isinstance(part, bool | int | float):
             return part
         if not isinstance(part, dict) or len(part) != 1:
@@ -83,6 +85,12 @@ def decode(parts, other: Callable | None = None):
         raise WireError(f"a value of the unknown kind {name[:20]!r}")
 
     return one(parts)
+
+
+def text_of(value) -> str:
+    """Text from the other side without lone surrogates, which nothing here could print; of
+    anything else nothing."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 # --- tensors and arrays: type, shape, bytes ---
@@ -111,19 +119,29 @@ def _check_size(size: int, shape: tuple) -> None:
 
 
 def _tensor(parts: list) -> torch.Tensor:
-    dtype, shape = DTYPES[parts[0]], [_size(s) for s in parts[1]]
+    dtype, shape = DTYPES[parts[0]], _shape(parts[1])
     raw = bytearray(base64.b64decode(parts[2], validate=True))
-    if len(raw) != math.prod(shape) * dtype.itemsize or len(shape) > 16:
+    if len(raw) != math.prod(shape) * dtype.itemsize:
         raise WireError(f"a tensor of shape {shape} with {len(raw)} bytes")
     if not raw:
         return torch.empty(shape, dtype=dtype)
     return torch.frombuffer(raw, dtype=dtype).reshape(shape)
 
 
-def _size(number) -> int:
-    if type(number) is not int or not 0 <= number < 2**40:
+def _sizes(sizes: list) -> list[int]:
+    if type(sizes) is not list or len(sizes) > 16:
+        raise WireError("a shape that is none")
+    if any(type(size) is not int or not 0 <= size < 2**40 for size in sizes):
         raise WireError("a shape with something that is no size")
-    return number
+    return sizes
+
+
+def _shape(sizes: list) -> list[int]:
+    """Sizes of axes. An empty tensor may not have a huge axis either: a sum over the empty one
+    would fill the memory of whoever takes it."""
+    if math.prod(size for size in _sizes(sizes) if size) > MAX_BYTES:
+        raise WireError("a shape that is too large")
+    return sizes
 
 
 def _array_parts(array: np.ndarray) -> list:
@@ -138,7 +156,7 @@ def _array(parts: list) -> np.ndarray:
     dtype = np.dtype(str(parts[0]))
     if dtype.kind not in "biufc":
         raise WireError(f"an array of dtype {dtype}")
-    shape = [_size(s) for s in parts[1]]
+    shape = _shape(parts[1])
     flat = np.frombuffer(bytearray(base64.b64decode(parts[2], validate=True)), dtype=dtype)
     return flat.reshape(shape)
 
@@ -153,9 +171,43 @@ def _numpy_generator(state: dict) -> np.random.Generator:
 
 
 def _torch_generator(state: torch.Tensor) -> torch.Generator:
+    """Of 624 words, `next` have been drawn and `left` are not; a false sum would have torch read
+    behind them."""
+    raw = bytes(state.tolist())
+    left, drawn = int.from_bytes(raw[8:12], "little"), int.from_bytes(raw[16:24], "little")
+    if left + drawn > 625:
+        raise WireError("a generator in no possible state")
     generator = torch.Generator()
     generator.set_state(state)
     return generator
+
+
+# --- collections ---
+
+
+def _range(start: int, stop: int, step: int) -> range:
+    """A range that can be made a list of without filling the memory."""
+    made = range(start, stop, step)
+    if made[MAX_NODES:]:
+        raise WireError("a range that is too long")
+    return made
+
+
+def _hashed(keys: list) -> list:
+    """Members of a set or dictionary. Many of one hash would take hours to put together."""
+    alike = collections.Counter(map(hash, keys)).most_common(1)
+    if alike and alike[0][1] > MAX_ALIKE:
+        raise WireError("a set or dictionary whose members are too much alike")
+    return keys
+
+
+def _dict(pairs: list, dec: Callable) -> dict:
+    keys = _hashed([dec(key) for key, _ in pairs])
+    return dict(zip(keys, [dec(value) for _, value in pairs], strict=True))
+
+
+def _dict_parts(value: dict, enc: Callable) -> tuple[str, list]:
+    return "dict", [[enc(key), enc(part)] for key, part in value.items()]
 
 
 # kind -> function(value, encode a part) -> (name, parts)
@@ -166,7 +218,10 @@ ENCODERS = {
     tuple: lambda v, enc: ("tuple", [enc(x) for x in v]),
     set: lambda v, enc: ("set", [enc(x) for x in v]),
     frozenset: lambda v, enc: ("frozenset", [enc(x) for x in v]),
-    dict: lambda v, enc: ("dict", [[enc(k), enc(x)] for k, x in v.items()]),
+    dict: _dict_parts,
+    collections.OrderedDict: _dict_parts,  # arrives as a plain one, as the next two
+    collections.Counter: _dict_parts,
+    collections.defaultdict: _dict_parts,
     slice: lambda v, enc: ("slice", [enc(v.start), enc(v.stop), enc(v.step)]),
     range: lambda v, enc: ("range", [v.start, v.stop, v.step]),
     torch.Tensor: lambda v, enc: ("tensor", _tensor_parts(v)),
@@ -186,13 +241,13 @@ DECODERS = {
     "bytes": lambda v, dec: base64.b64decode(v, validate=True),
     "list": lambda v, dec: [dec(x) for x in v],
     "tuple": lambda v, dec: tuple(dec(x) for x in v),
-    "set": lambda v, dec: {dec(x) for x in v},
-    "frozenset": lambda v, dec: frozenset(dec(x) for x in v),
-    "dict": lambda v, dec: {dec(k): dec(x) for k, x in v},
+    "set": lambda v, dec: set(_hashed([dec(x) for x in v])),
+    "frozenset": lambda v, dec: frozenset(_hashed([dec(x) for x in v])),
+    "dict": lambda v, dec: _dict(v, dec),
     "slice": lambda v, dec: slice(*[dec(x) for x in v]),
-    "range": lambda v, dec: range(*[int(x) for x in v]),
+    "range": lambda v, dec: _range(*[int(x) for x in v]),
     "tensor": lambda v, dec: _tensor(v),
-    "size": lambda v, dec: torch.Size([_size(s) for s in v]),
+    "size": lambda v, dec: torch.Size(_sizes(v)),
     "dtype": lambda v, dec: DTYPES[v],
     "device": lambda v, dec: torch.device(v),
     "generator": lambda v, dec: _torch_generator(dec(v)),
@@ -207,7 +262,14 @@ def copy_into(old, new) -> None:
 
     Raises WireError where that cannot be (another type, shape or dtype).
     """
-    if type(old) is not type(new):
+    try:
+        _copy_into(old, new)
+    except (RuntimeError, ValueError) as error:  # one that cannot be written to
+        raise WireError(f"an argument cannot be changed: {error}") from None
+
+
+def _copy_into(old, new) -> None:
+    if type(old) is not type(new) and not (isinstance(old, dict) and type(new) is dict):
         raise WireError("an argument came back as something else")
     if isinstance(old, torch.Tensor) and old.shape == new.shape and old.dtype == new.dtype:
         with torch.no_grad():
@@ -243,18 +305,28 @@ def send(sock: socket.socket, message: dict) -> None:
     sock.sendall(len(raw).to_bytes(4, "big") + raw)
 
 
-def receive(sock: socket.socket, deadline: float | None = None, on_wait: Callable | None = None):
-    """Receive one message. The deadline (time.monotonic()) is for all of it, so that single bytes
-    sent one after the other do not stretch it. on_wait() is called while nothing comes.
+def receive(
+    sock: socket.socket, deadline: float | None = None, on_wait: Callable | None = None
+) -> bytes:
+    """Receive one message, for `parse`. The deadline (time.monotonic()) is for all of it, so that
+    single bytes sent one after the other do not stretch it. on_wait() is called while nothing
+    comes.
 
     Raises TimeoutError after the deadline, EOFError when the other side has closed, WireError
-    for what is no message.
+    for a message that is too large.
     """
     size = int.from_bytes(_exactly(sock, 4, deadline, on_wait), "big")
     if size > MAX_BYTES:
         raise WireError("a message that is too large")
+    return _exactly(sock, size, deadline, on_wait)
+
+
+def parse(raw: bytes):
+    """What a message says. Raises WireError for what is no JSON, or would fill the memory."""
+    if raw.count(b"[") + raw.count(b"{") > 2 * MAX_NODES:
+        raise WireError("a message of too many parts")
     try:
-        return json.loads(_exactly(sock, size, deadline, on_wait))
+        return json.loads(raw)
     except (ValueError, RecursionError):
         raise WireError("a message that is no JSON") from None
 

@@ -27,12 +27,13 @@ class Worker:
     def __init__(self, shell: InteractiveShell, sock: socket.socket):
         self.shell, self.names, self.sock = shell, shell.user_ns, sock
         self.handles: dict[int, object] = {}
+        self.given: dict[int, tuple[object, dict]] = {}  # what came for one call, and as what
 
     def serve(self) -> None:
         """Until the other side closes."""
         while True:
             try:
-                question = wire.receive(self.sock)
+                question = wire.parse(wire.receive(self.sock))
             except EOFError:
                 os._exit(0)
             answer = self.answer(question)
@@ -54,23 +55,22 @@ class Worker:
         error = result.error_before_exec or result.error_in_exec
         return failure(error) if error else {"ok": True}
 
-    def do_get(self, names: list[str]) -> dict:
-        """Those of the names that exist."""
-        found = {}
-        for name in names:
-            if name in self.names and not inspect.ismodule(self.names[name]):
-                found[name] = self.encode(self.names[name])
-        return {"ok": True, "values": found}
+    def do_get(self, name: str) -> dict:
+        """What a global name stands for, if there is one."""
+        if name not in self.names or inspect.ismodule(self.names[name]):
+            return {"ok": True, "missing": True}
+        return {"ok": True, "value": self.encode(self.names[name])}
 
     def do_call(self, target: dict, args: list, kwargs: dict) -> dict:
         """Call a function; tell which arguments it has changed in place."""
+        self.given.clear()
         positional = [self.decode(a) for a in args]
         named = {name: self.decode(a) for name, a in kwargs.items()}
         value = self.decode(target)(*positional, **named)
         parts = [*zip(range(len(args)), args, positional, strict=True),
                  *((name, kwargs[name], named[name]) for name in kwargs)]  # fmt: skip
         changed = [[place, after] for place, before, x in parts if isinstance(x, wire.MUTABLE)
-                   for after in [self.encode(x)] if after != before]  # fmt: skip
+                   for after in [wire.encode(x, self.as_given)] if after != before]  # fmt: skip
         return {"ok": True, "value": self.encode(value), "changed": changed}
 
     def do_gradients(self, target: dict, args: list) -> dict:
@@ -110,6 +110,10 @@ class Worker:
     def encode(self, value):
         return wire.encode(value, self.by_handle)
 
+    def as_given(self, value) -> dict:
+        """The form in which an object came, so that an untouched argument looks untouched."""
+        return self.given[id(value)][1] if id(value) in self.given else self.by_handle(value)
+
     def by_handle(self, value) -> dict:
         """What is no plain value stays here; the other side gets its number and what it is."""
         self.handles[id(value)] = value
@@ -121,6 +125,11 @@ class Worker:
 
     def resolve(self, name: str, content):
         """The kinds that only the trusted side sends: none of them has to be distrusted here."""
+        value = self.resolved(name, content)
+        self.given[id(value)] = value, {name: content}
+        return value
+
+    def resolved(self, name: str, content):
         if name == "handle":
             return self.handles[content]
         if name == "name":  # an object that a set-up cell made, on both sides
@@ -177,12 +186,23 @@ def tidy(frame: traceback.FrameSummary) -> traceback.FrameSummary:
     return traceback.FrameSummary(name, frame.lineno, frame.name, line=frame.line)
 
 
+class Shell(InteractiveShell):
+    """IPython without a screen: what would open windows or end a notebook does nothing."""
+
+    def enable_matplotlib(self, gui=None):
+        """%matplotlib inline, widget ...: pictures go nowhere."""
+        return None, "agg"
+
+    def ask_exit(self) -> None:
+        """exit and quit."""
+
+
 def new_shell() -> InteractiveShell:
     """IPython without history, colors or a terminal."""
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
-    shell = InteractiveShell.instance(config=config)
+    shell = Shell.instance(config=config)
     shell.user_ns["get_ipython"] = lambda: shell
     return shell
 
