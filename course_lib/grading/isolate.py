@@ -6,7 +6,9 @@ of one is left for the next. The calls are those of unshare(2), mount(2), prctl(
 """
 
 import ctypes
+import errno
 import os
+import platform
 import resource
 
 from course_lib.grading.results import Limits
@@ -15,6 +17,20 @@ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
+PR_SET_SECCOMP = 22
+CLONE_NEW = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
+CLONE3 = 435
+# Machine -> its number for seccomp, that of clone, and those of memfd_create, shmget, msgget,
+# unshare, setns, mount, ptrace, process_vm_readv, process_vm_writev, add_key, request_key, keyctl,
+# userfaultfd, bpf, perf_event_open.
+FILTERED = {
+    "x86_64": (0xC000003E, 56, (319, 29, 68, 272, 308, 165, 101, 310, 311, 248, 249, 250, 323,
+                                321, 298)),
+    "aarch64": (0xC00000B7, 220, (279, 194, 186, 97, 268, 40, 117, 270, 271, 217, 218, 219, 282,
+                                  280, 241)),
+}  # fmt: skip
+# io_uring_setup, open_tree, move_mount, fsopen, fsmount, mount_setattr, memfd_secret
+REFUSED_EVERYWHERE = (425, 428, 429, 430, 432, 442, 447)
 NOBODY = 65534  # the user and group that the code runs as where the grader is root
 SCRATCH = ("/tmp", "/home", "/dev/shm")  # what a student's code may write to
 
@@ -68,10 +84,53 @@ def give_up_rights() -> None:
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
     _check(libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+    filter_calls()
+
+
+def filter_calls() -> None:
+    """Refuse what no exercise needs: memory that belongs to no process and so is not counted,
+    namespaces and mounts, parts of the kernel that are often attacked. See seccomp(2)."""
+    if platform.machine() not in FILTERED:
+        return
+    machine, clone, refused = FILTERED[platform.machine()]
+    load, equal, at_least, any_bit, end = 0x20, 0x15, 0x35, 0x45, 0x06  # see linux/bpf_common.h
+    allow, refuse, unknown = 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
+    steps = [(load, 0, 0, 4), (equal, 1, 0, machine), (end, 0, 0, refuse)]
+    steps += [(load, 0, 0, 0), (at_least, 0, 1, 0x40000000), (end, 0, 0, refuse)]  # x32
+    for number in (*refused, *REFUSED_EVERYWHERE):
+        steps += [(equal, 0, 1, number), (end, 0, 0, refuse)]
+    steps += [(equal, 0, 1, CLONE3), (end, 0, 0, unknown)]  # the C library then takes clone
+    steps += [
+        (equal, 0, 3, clone),
+        (load, 0, 0, 16),
+        (any_bit, 0, 1, CLONE_NEW),
+        (end, 0, 0, refuse),
+    ]
+    steps += [(end, 0, 0, allow)]
+    code = (Step * len(steps))(*[Step(*step) for step in steps])
+    program = Program(len(steps), code)
+    libc.prctl(PR_SET_SECCOMP, 2, ctypes.byref(program), 0, 0)  # a kernel without: nothing more
+
+
+class Step(ctypes.Structure):
+    """struct sock_filter: operation, steps to skip if true and if false, number."""
+
+    _fields_ = [("code", ctypes.c_uint16), ("true", ctypes.c_uint8), ("false", ctypes.c_uint8),
+                ("number", ctypes.c_uint32)]  # fmt: skip
+
+
+class Program(ctypes.Structure):
+    """struct sock_fprog."""
+
+    _fields_ = [("length", ctypes.c_uint16), ("steps", ctypes.POINTER(Step))]
 
 
 def limit_resources(limits: Limits) -> None:
-    """Limits of each process; address space counts from what Python and torch already occupy."""
+    """Limits of each process; address space counts from what Python and torch already occupy.
+
+    To be called after `give_up_rights`: processes are counted by user and user namespace, and
+    those of another student, who may be the same user, must not count.
+    """
     with open("/proc/self/statm") as statm:
         occupied = int(statm.read().split()[0]) * resource.getpagesize()
     most = {

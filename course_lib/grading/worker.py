@@ -276,8 +276,8 @@ def confined_student(limits: Limits, fd: int, control: socket.socket, shell, rep
         control.close()
         isolate.first_to_go()
         isolate.own_scratch(limits.tmp_mb)
-        isolate.limit_resources(limits)
         isolate.give_up_rights()
+        isolate.limit_resources(limits)
         os.write(report, b"ready\n")
     except BaseException as error:
         os.write(report, f"{error}\n".encode())
@@ -305,9 +305,9 @@ def main(fd: str, mode: str, modules: str, limits: str) -> None:
     if mode == "forks":
         serve_forks(sock, shell, limits)
     isolate.silence()
-    isolate.limit_resources(limits)
     if mode == "single":
         isolate.give_up_rights()
+    isolate.limit_resources(limits)
     Worker(shell, sock).serve()
 
 
