@@ -127,11 +127,11 @@ def companies(pairs):
 
 def kneser_ney(pairs, word, previous, discount=0.75):
     company = sum(1 for _v, w in pairs if w == word) / len(pairs)
-    behind = [number for (v, _w), number in pairs.items() if v == previous]
-    if not behind:
+    after = [number for (v, _w), number in pairs.items() if v == previous]
+    if not after:
         return company
     seen = pairs[previous, word] - discount if (previous, word) in pairs else 0.0
-    return seen / sum(behind) + discount * len(behind) / sum(behind) * company
+    return seen / sum(after) + discount * len(after) / sum(after) * company
 
 
 # %% kneser-ney | wrong | shares of tokens | says: shares of all tokens
@@ -143,15 +143,15 @@ def companies(pairs):
 
 
 def kneser_ney(pairs, word, previous, discount=0.75):
-    behind = {w: number for (v, w), number in pairs.items() if v == previous}
+    after = {w: number for (v, w), number in pairs.items() if v == previous}
     company = companies(pairs).get(word, 0.0)
-    if not behind:
+    if not after:
         return company
-    tokens = sum(behind.values())
-    return max(behind.get(word, 0) - discount, 0) / tokens + discount * len(behind) / tokens * company
+    tokens = sum(after.values())
+    return max(after.get(word, 0) - discount, 0) / tokens + discount * len(after) / tokens * company
 
 
-# %% kneser-ney | wrong | words behind, not before | says: BEHIND
+# %% kneser-ney | wrong | words after, not before | says: AFTER
 def companies(pairs):
     starts = Counter(previous for previous, _ in pairs)
     return {word: number / len(pairs) for word, number in starts.items()}
@@ -177,12 +177,12 @@ def companies(pairs):
 
 
 def kneser_ney(pairs, word, previous, discount=0.75):
-    behind = {w: number for (v, w), number in pairs.items() if v == previous}
+    after = {w: number for (v, w), number in pairs.items() if v == previous}
     company = companies(pairs).get(word, 0.0)
-    if not behind:
+    if not after:
         return company
-    tokens = sum(behind.values())
-    return behind.get(word, 0) / tokens + discount * len(behind) / tokens * company
+    tokens = sum(after.values())
+    return after.get(word, 0) / tokens + discount * len(after) / tokens * company
 
 
 # %% kneser-ney | wrong | followers forgotten | says: number of followers is missing
@@ -192,12 +192,12 @@ def companies(pairs):
 
 
 def kneser_ney(pairs, word, previous, discount=0.75):
-    behind = {w: number for (v, w), number in pairs.items() if v == previous}
+    after = {w: number for (v, w), number in pairs.items() if v == previous}
     company = companies(pairs).get(word, 0.0)
-    if not behind:
+    if not after:
         return company
-    tokens = sum(behind.values())
-    return max(behind.get(word, 0) - discount, 0) / tokens + discount / tokens * company
+    tokens = sum(after.values())
+    return max(after.get(word, 0) - discount, 0) / tokens + discount / tokens * company
 
 
 # %% kneser-ney | wrong | backs off to frequency | says: how often the word occurs
@@ -207,12 +207,12 @@ def companies(pairs):
 
 
 def kneser_ney(pairs, word, previous, discount=0.75):
-    behind = {w: number for (v, w), number in pairs.items() if v == previous}
+    after = {w: number for (v, w), number in pairs.items() if v == previous}
     frequency = sum(n for (_, w), n in pairs.items() if w == word) / sum(pairs.values())
-    if not behind:
+    if not after:
         return frequency
-    tokens = sum(behind.values())
-    return max(behind.get(word, 0) - discount, 0) / tokens + discount * len(behind) / tokens * frequency
+    tokens = sum(after.values())
+    return max(after.get(word, 0) - discount, 0) / tokens + discount * len(after) / tokens * frequency
 
 
 # %% kneser-ney | wrong | below zero | says: max(..., 0) is missing
@@ -222,27 +222,27 @@ def companies(pairs):
 
 
 def kneser_ney(pairs, word, previous, discount=0.75):
-    behind = {w: number for (v, w), number in pairs.items() if v == previous}
+    after = {w: number for (v, w), number in pairs.items() if v == previous}
     company = companies(pairs).get(word, 0.0)
-    if not behind:
+    if not after:
         return company
-    tokens = sum(behind.values())
-    return (behind.get(word, 0) - discount) / tokens + discount * len(behind) / tokens * company
+    tokens = sum(after.values())
+    return (after.get(word, 0) - discount) / tokens + discount * len(after) / tokens * company
 
 
-# %% kneser-ney | wrong | zero behind an unknown word | says: never seen falls back
+# %% kneser-ney | wrong | zero after an unknown word | says: never seen falls back
 def companies(pairs):
     ends = Counter(word for _, word in pairs)
     return {word: number / len(pairs) for word, number in ends.items()}
 
 
 def kneser_ney(pairs, word, previous, discount=0.75):
-    behind = {w: number for (v, w), number in pairs.items() if v == previous}
-    if not behind:
+    after = {w: number for (v, w), number in pairs.items() if v == previous}
+    if not after:
         return 0.0
-    tokens = sum(behind.values())
+    tokens = sum(after.values())
     company = companies(pairs).get(word, 0.0)
-    return max(behind.get(word, 0) - discount, 0) / tokens + discount * len(behind) / tokens * company
+    return max(after.get(word, 0) - discount, 0) / tokens + discount * len(after) / tokens * company
 
 
 # %% kneser-ney | hidden | the discount is always 0.75
@@ -252,12 +252,12 @@ def companies(pairs):
 
 
 def kneser_ney(pairs, word, previous, discount=0.75):
-    behind = {w: number for (v, w), number in pairs.items() if v == previous}
+    after = {w: number for (v, w), number in pairs.items() if v == previous}
     company = companies(pairs).get(word, 0.0)
-    if not behind:
+    if not after:
         return company
-    tokens = sum(behind.values())
-    return max(behind.get(word, 0) - 0.75, 0) / tokens + 0.75 * len(behind) / tokens * company
+    tokens = sum(after.values())
+    return max(after.get(word, 0) - 0.75, 0) / tokens + 0.75 * len(after) / tokens * company
 
 
 # %% kneser-ney | hidden | knows the example only
