@@ -439,7 +439,7 @@ def works_here():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not works_here(), reason="bubblewrap is missing, or cannot work here")
-def test_a_small_class_from_files_to_marks(place):
+def test_a_small_class_from_files_to_marks(place, monkeypatch):
     write(place / "in" / "bert.ipynb", submission(double=WRONG))
     write(place / "in" / "carl.ipynb", submission(half="import os\nos._exit(0)"))
     write(place / "in" / "dora.ipynb", submission(double="def double(x):\n    return 4"))
@@ -450,5 +450,5 @@ def test_a_small_class_from_files_to_marks(place):
     pages = {path.stem: path.read_text() for path in (place / "out" / "feedback").iterdir()}
     assert "double(2) is not 4" in pages["bert"] and "fails its hidden part" in pages["dora"]
     assert not any("double(7)" in page for page in pages.values())  # it is hidden
-    start = time.monotonic()
-    assert course(place).exit_code == 0 and time.monotonic() - start < 10  # nothing is run again
+    monkeypatch.setattr(runner.session, "grade_batch", None)
+    assert course(place).exit_code == 0  # nothing is run again
