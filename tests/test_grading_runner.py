@@ -100,7 +100,7 @@ def test_the_outcome_does_not_depend_on_the_number_of_jobs(place, grader):
 
 @pytest.mark.parametrize(
     "number, width, sizes",
-    [(20, 1, [20]), (20, 2, [10, 10]), (3, 8, [1, 1, 1]), (60, 2, [25, 25, 10]), (1, 1, [1])],
+    [(20, 1, [20]), (20, 2, [10, 10]), (3, 8, [1, 1, 1]), (250, 2, [100, 100, 50]), (1, 1, [1])],
 )
 def test_chunks(number, width, sizes):
     parts = runner.chunks(list(range(number)), width)
