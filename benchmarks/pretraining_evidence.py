@@ -8,6 +8,7 @@ hardware in general words. All runs use tinyworld, a BERT of 2 layers and one th
 
     masks       the same masks again and again, or new ones each time, on little text, three seeds
     techniques  the recipe with one thing changed, three seeds each
+    phases      what is learned when, over a run three times as long as the lesson's own
 """
 
 import json
@@ -20,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from datasets import Dataset
 
 from course_lib import data, tinyworld
 from course_lib.bert import BertForPreTraining
@@ -27,6 +29,7 @@ from course_lib.config import ModelConfig
 from course_lib.objectives import MaskedLM
 from course_lib.packing import full_sentences, nsp_pairs
 from course_lib.pretraining import HeldOut, pretrain
+from course_lib.tinyworld.probe import accuracy_by_role, hidden_words
 from course_lib.training import History, TrainConfig
 
 RECORDS = Path(__file__).resolve().parent.parent / "notebooks" / "records"
@@ -113,6 +116,40 @@ def masks(arm: str, seed: int) -> dict:
             "seconds": history.seconds}
 
 
+LONG = TrainConfig(steps=3000, batch_size=32, learning_rate=3e-3, warmup_steps=100, eval_every=100)
+
+
+def whole_documents(n_documents: int, seed: int) -> Dataset:
+    """A row a document, cut in the middle: [CLS] A [SEP] B [SEP], as the probe asks. B always
+    belongs to A, so that a fact named twice can be copied."""
+    rows = {"input_ids": [], "token_type_ids": []}
+    for sentences in encoded(n_documents, seed)["sentences"]:
+        cut = len(sentences) // 2
+        first, second = (sum(part, []) for part in (sentences[:cut], sentences[cut:]))
+        if cut and len(first) + len(second) + 3 <= SEQ_LEN:
+            row = TOKENIZER.add_special(first, second)
+            for name in rows:
+                rows[name].append(row[name])
+    return Dataset.from_dict(rows)
+
+
+def phases(arm: str, seed: int) -> dict:
+    """Masked words only; what is right in held-out documents, by what decides the word."""
+    rows, held_out = whole_documents(20_000, 0), whole_documents(300, 1)
+    hidden = hidden_words(500, TOKENIZER)
+
+    def roles(model):
+        found = accuracy_by_role(model, hidden)
+        print({name: round(share, 2) for name, share in found.items()}, flush=True)
+        return found
+
+    history = train_to_the_end(
+        new_model(seed), rows, MaskedLM.from_tokenizer(TOKENIZER, seed=seed),
+        replace(LONG, seed=seed), held_out=held_out, eval_rows=128, also=roles)
+    looks = [{k: round(v, 4) for k, v in look.items()} for look in history.evaluations]
+    return {"evaluations": looks, "seconds": history.seconds}
+
+
 def settings(config: TrainConfig) -> dict:
     return {"model": {k: getattr(SHAPE, k) for k in SHAPE.__dataclass_fields__},
             "steps": config.steps, "batch_size": config.batch_size, "seq_len": SEQ_LEN,
@@ -152,7 +189,9 @@ def main(parts: list[str]) -> None:
         record("masks", masks, COPIES, replace(RECIPE, steps=MASK_STEPS))
     if "techniques" in parts:
         record("techniques", techniques, TECHNIQUES, RECIPE)
+    if "phases" in parts:
+        record("phases", phases, ["masked words"], LONG)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["masks", "techniques"])
+    main(sys.argv[1:] or ["masks", "techniques", "phases"])

@@ -47,6 +47,10 @@ RECIPES = {
     "cpu": Recipe(8192, 32, _shape(4, 192, dropout=0.0) | dict(initializer_range=0.03), TrainConfig(
         steps=7000, batch_size=32, warmup_steps=200, learning_rate=6e-4, eval_every=200),
         next_sentence=False),
+    # half a minute on real text, for the live cell of the lesson
+    "lesson": Recipe(4096, 32, _shape(2, 128, dropout=0.0) | dict(initializer_range=0.05),
+                     TrainConfig(steps=200, batch_size=32, warmup_steps=40, learning_rate=2e-3,
+                                 eval_every=25), next_sentence=False),
     "gpu": Recipe(16_384, 128, _shape(8, 512), TrainConfig(
         steps=20_000, batch_size=256, warmup_steps=1000, learning_rate=5e-4, eval_every=500)),
 }
