@@ -32,6 +32,11 @@ BOTH = [AnswerCell(name, source) for name, source in ANSWERS.items()]
 
 
 def parse(made):
+    """The student's cells, without the places of checks."""
+    return [one for one in parse_all(made) if one.grade_id not in EXERCISE.checks]
+
+
+def parse_all(made):
     raw = made if isinstance(made, bytes) else json.dumps(made).encode()
     return intake.parse(raw, EXERCISE)
 
@@ -53,6 +58,15 @@ def test_answers_are_taken_and_the_teachers_cells_left_out():
 def test_the_untouched_exercise_is_no_problem():
     stub = 'def double(x):\n    raise NotImplementedError("your answer")'
     assert parse(submission(stub))[0] == AnswerCell("double", stub)
+
+
+def test_of_a_check_only_its_place_is_taken():
+    made = submission()
+    find_cell(made, "check-double")["source"] = "points = 100"
+    places = [(one.grade_id, bool(one.source)) for one in parse_all(made)]
+    assert places == [
+        ("double", True), ("check-double", False), ("half", True), ("check-half", False)
+    ]  # fmt: skip
 
 
 def test_free_cells_are_kept_in_their_place():

@@ -37,6 +37,7 @@ class Exercise:
     name: str  # "02_attention"
     answers: dict[str, frozenset[str]]  # grade_id of an answer -> names that it defines
     others: frozenset[str] = frozenset()  # grade_ids of all other cells: set-up, checks, texts
+    checks: frozenset[str] = frozenset()  # those of checks
     cell_ids: dict[str, str] = field(default_factory=dict)  # a cell's id in the file -> grade_id
     locked_code: frozenset[str] = frozenset()  # sources of those others, without blanks
 
@@ -54,6 +55,7 @@ class Exercise:
             name=name,
             answers=answers,
             others=frozenset(cell.grade_id for cell in marked) - answers.keys(),
+            checks=frozenset(check.grade_id for check in checks),
             cell_ids={cell.cell_id: cell.grade_id for cell in marked if cell.cell_id},
             locked_code=frozenset(map(without_blanks, locked)),
         )
@@ -86,7 +88,7 @@ def parse(raw: bytes, exercise: Exercise) -> list[AnswerCell]:
     cells = [raw_cell(cell) for cell in find_cells(load(decode(raw)))]
     check_amount(cells, exercise)
     kept = student_cells(cells, exercise)
-    if not any(cell.grade_id for cell in kept):
+    if not any(cell.grade_id in exercise.answers for cell in kept):
         raise Unreadable(
             f"None of the answers of {exercise.name} is in this notebook. Hand in "
             f"{exercise.name}.ipynb, with your answers in the cells that are there for them."
@@ -248,13 +250,19 @@ def clean_source(source: Any) -> str:
 
 
 def student_cells(cells: list[RawCell], exercise: Exercise) -> list[AnswerCell]:
-    """Answers (of any cell type) and free code cells; the teacher's own cells are left out."""
+    """Answers (of any cell type) and free code cells; the teacher's own cells are left out.
+
+    Of a check only its place is kept, with no source: what the student wrote below it did not
+    run before it (`session.order_of_checks`).
+    """
     recovered = recover(cells, exercise)
     kept = []
     for position, cell in enumerate(cells):
         grade_id = recovered.get(position, cell.grade_id)
         if grade_id in exercise.answers:
             kept.append(AnswerCell(grade_id, cell.source))
+        elif grade_id in exercise.checks:
+            kept.append(AnswerCell(grade_id, ""))
         elif cell.kind == "code" and not is_the_teachers(cell, exercise):
             kept.append(AnswerCell(None, cell.source))
     return [cell for cell in kept if cell.grade_id or cell.source.strip()]

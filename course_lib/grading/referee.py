@@ -3,8 +3,10 @@ the other, and writes down what each check cell said.
 """
 
 import json
+import os
 import random
 import re
+import resource
 import time
 from pathlib import Path
 
@@ -13,10 +15,11 @@ import torch
 from IPython import get_ipython
 
 from course_lib.grading.results import AnswerCell, Limits, from_plain
-from course_lib.grading.sandbox import Sandbox
+from course_lib.grading.sandbox import Sandbox, SandboxMissing
 from course_lib.grading.student import Student, StudentCodeError
 
 OF_IPYTHON = re.compile(r"_+(i*|i?\d+|dh|ih|oh|exit_code)|In|Out|exit|quit|get_ipython|open")
+MAX_MESSAGE = 10_000  # characters; a check may show what it was given
 
 
 class NotReached(Exception):
@@ -38,10 +41,12 @@ class Referee:
         self.student: Student | None = None
         self.current: tuple[str, str] | None = None  # check and part that is running
         self.notes: list[dict] = []
+        limit_memory(2 * self.limits.memory_mb)
 
     def begin(self, number: int) -> None:
         """A clean namespace for the next student; the set-up cells follow in the same cell."""
         self.started, self.notes, self.current = time.monotonic(), [], None
+        self.fault: Exception | None = None  # of this machine
         namespace = self.shell.user_ns
         for name in set(namespace) - self.kept:
             if not OF_IPYTHON.fullmatch(name):
@@ -62,7 +67,12 @@ class Referee:
                               if name not in self.kept and not name.startswith("_")}  # fmt: skip
         self.answer = answer
         self.current = (check, "visible")
-        student.run_until(count)
+        try:
+            student.run_until(count)
+        except (SandboxMissing, OSError) as error:
+            self.fault = error
+            raise
+        student.new_check()
         student.bind(self.plan["uses"][check])
 
     def hidden(self, check: str) -> None:
@@ -72,9 +82,11 @@ class Referee:
             raise NotReached("the visible part failed")
 
     def end(self, number: int) -> None:
-        """Give the notes of this student to the report."""
+        """Give the notes of this student to the report. Raises if the machine was at fault."""
         self.current = None
         self.student.stop()
+        if self.fault:
+            raise RuntimeError(f"no process for the student's code: {self.fault}")
         line = {"submission": number, "notes": self.notes,
                 "seconds": time.monotonic() - self.started}  # fmt: skip
         with open(self.plan["notes_file"], "a", encoding="utf-8") as file:
@@ -88,7 +100,8 @@ class Referee:
         error = result.error_before_exec or result.error_in_exec
         note = {"check": check, "part": part, "ok": error is None, "message": "", "traceback": ""}
         if error is not None and part == "visible":
-            note |= {"message": self._message(error), "traceback": self._traceback(error)}
+            note |= {"message": self._message(error)[:MAX_MESSAGE],
+                     "traceback": self._traceback(error)}  # fmt: skip
         self.notes.append(note)
 
     def _message(self, error: BaseException) -> str:
@@ -121,3 +134,13 @@ class Referee:
                 return error.traceback
             error = getattr(error, "__cause__", None) or getattr(error, "__context__", None)
         return ""
+
+
+def limit_memory(megabytes: int) -> None:
+    """A check that a student's value leads to fill the memory shall fail, not end the kernel."""
+    if not os.path.exists("/proc/self/statm"):  # no Linux, and so no sandbox either
+        return
+    occupied = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = occupied + (megabytes << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if most < 0 else min(limit, most), most))

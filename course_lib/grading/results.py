@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class AnswerCell:
-    """A code cell that a student wrote."""
+    """A code cell that a student wrote; or, without source, the place of a check."""
 
     grade_id: str | None  # of the answer that it is; None: a free cell, a helper or a scratch
     source: str
@@ -69,7 +69,7 @@ class Limits:
 
     start_seconds: float = 60  # for its worker to come up, with torch imported
     cell_seconds: float = 15  # for one of its cells
-    call_seconds: float = 10  # for one call from a check
+    call_seconds: float = 10  # for one call from a check; twice that for all calls of one check
     total_seconds: float = 60  # for everything together
     memory_mb: int = 3000  # address space of each process
     tmp_mb: int = 64  # files written, and the largest of them

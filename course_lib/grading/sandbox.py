@@ -137,18 +137,25 @@ class Sandbox:
             self._start("forks")
 
     def _fork(self) -> socket.socket:
-        if self.process is None or self.process.poll() is not None:
-            self._start("forks")
-        self._wait_until_ready()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(self.control, [b"next"], [theirs.fileno()])
-        answer = self.control.recv(300)
-        if answer[:1] != b"+":
+        """Raises NoNamespaces, SandboxMissing."""
+        for _ in range(2):  # the process may have fallen victim to a lack of memory
+            if self.process is None or self.process.poll() is not None:
+                self._start("forks")
+            self._wait_until_ready()
+            ours, theirs = socket.socketpair()
+            try:
+                with theirs:
+                    socket.send_fds(self.control, [b"next"], [theirs.fileno()])
+                answer = self.control.recv(300)
+            except OSError as error:
+                answer = str(error).encode()
+            if answer[:1] == b"+":
+                return ours
             ours.close()
             self.close()
-            raise NoNamespaces(answer[1:].decode("utf-8", "replace"))
-        return ours
+            if answer[:1] == b"-":
+                raise NoNamespaces(answer[1:].decode("utf-8", "replace"))
+        raise SandboxMissing(f"the process for students' code does not go on: {answer.decode()}")
 
     def _start(self, mode: str) -> None:
         """Start the process."""

@@ -14,7 +14,7 @@ from course_lib.grading import wire
 from course_lib.grading.results import AnswerCell, Limits
 from course_lib.grading.sandbox import Sandbox
 
-MAX_RECEIVED = 256 << 20  # bytes of all answers of one student: the checks may keep them all
+MAX_RECEIVED = 256 << 20  # bytes of all answers to one check, which may keep them all
 
 
 class StudentCodeError(Exception):
@@ -51,7 +51,9 @@ class Student:
         self.names, self.namespace = names, namespace
         self.shared = {}  # objects that set-up cells made, by identity: handed over by name
         self.sock, self.generation, self.questions = None, 0, 0
-        self.spent, self.done, self.received = 0.0, 0, 0
+        self.spent, self.done = 0.0, 0
+        self.received, self.check_ends = 0, limits.total_seconds
+        self.changes: list[tuple] = []  # arguments that calls have changed, and copies from before
         self.called = False  # whether a check has asked for anything in this process
         self.bad: dict[int, str] = {}  # cells that hung or killed the process, and how
         self.failed: dict[int, StudentCodeError] = {}  # cells that raised
@@ -129,11 +131,9 @@ class Student:
 
     def ask(self, op: str, seconds: float, **args) -> dict:
         """One question, one answer. Raises StudentCodeTimeout or StudentCodeDied."""
-        seconds = min(seconds, self.time_left())
+        seconds, too_slow = self._allowed(op, seconds)
         if seconds <= 0:
-            raise StudentCodeTimeout(
-                f"the {self.limits.total_seconds:g} s for the whole notebook are used up"
-            )
+            raise StudentCodeTimeout(too_slow)
         if self.sock is None:
             raise StudentCodeDied("the process was ended by something that ran before")
         self.questions += 1
@@ -146,7 +146,7 @@ class Student:
             answer = wire.parse(raw)
         except TimeoutError:
             self.stop()
-            raise StudentCodeTimeout(f"no answer within {seconds:.0f} s") from None
+            raise StudentCodeTimeout(too_slow) from None
         except (EOFError, OSError, wire.WireError) as error:
             raise self.nonsense(error) from None
         finally:
@@ -155,8 +155,20 @@ class Student:
             raise self.nonsense("another question's answer")
         self.received += len(raw)
         if self.received > MAX_RECEIVED:
-            raise self.nonsense(f"more than {MAX_RECEIVED >> 20} MiB in all")
+            raise self.nonsense(f"more than {MAX_RECEIVED >> 20} MiB for one check")
         return answer
+
+    def _allowed(self, op: str, seconds: float) -> tuple[float, str]:
+        """How long this question may take, and what is to be said if it takes longer."""
+        total, check = self.limits.total_seconds, 2 * self.limits.call_seconds
+        bounds = [
+            (seconds, f"no answer within {seconds:g} s"),
+            (self.time_left(), f"the {total:g} s for the whole notebook are used up"),
+        ]
+        if op != "cell":  # a generator without end answers each question in time
+            left = self.check_ends - self.spent
+            bounds.append((left, f"the {check:g} s for one check are used up"))
+        return min(bounds)
 
     def _watch(self) -> None:
         """While waiting: end a process that eats the machine's memory."""
@@ -187,10 +199,21 @@ class Student:
         for place, argument in arguments.items():
             if place in changed and isinstance(argument, wire.MUTABLE):
                 new = self.decode(changed[place], label)
+                self.changes.append((argument, wire.copy_of(argument)))
                 try:
                     wire.copy_into(argument, new)
                 except wire.WireError as error:
                     raise StudentCodeError(f"{label}: {error}") from None
+
+    def new_check(self) -> None:
+        """Undo what calls have changed in place, and count anew what a check may take.
+
+        The data of a set-up cell serve more than one task, and the next check may compute the
+        right answer from them.
+        """
+        while self.changes:
+            wire.copy_into(*self.changes.pop())
+        self.received, self.check_ends = 0, self.spent + 2 * self.limits.call_seconds
 
     def _pairs(self, pairs) -> dict:
         try:

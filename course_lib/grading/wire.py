@@ -7,6 +7,7 @@ piece: a value is one of the kinds below, or `WireError`.
 
 import base64
 import collections
+import copy
 import json
 import math
 import socket
@@ -287,6 +288,12 @@ def _copy_into(old, new) -> None:
         old.bit_generator.state = new.bit_generator.state
     else:
         raise WireError("an argument was changed into another shape or type")
+
+
+def copy_of(value):
+    """A copy of one of the MUTABLE that `copy_into` can undo changes with."""
+    plain = isinstance(value, list | dict | set)
+    return copy.copy(value) if plain else decode(encode(value))
 
 
 MUTABLE = (torch.Tensor, np.ndarray, list, dict, set, torch.Generator, np.random.Generator)
