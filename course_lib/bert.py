@@ -36,11 +36,13 @@ class BertOutput(NamedTuple):
 class BertModel(nn.Module):
     """Embeddings, encoder and pooler: everything that pre-training hands on."""
 
+    embeddings_class, encoder_class = Embeddings, Encoder  # a relative of BERT may have its own
+
     def __init__(self, config: ModelConfig, add_pooler: bool = True):
         super().__init__()
         self.config = config
-        self.embeddings = Embeddings(config)
-        self.encoder = Encoder(config)
+        self.embeddings = self.embeddings_class(config)
+        self.encoder = self.encoder_class(config)
         self.pooler = Pooler(config) if add_pooler else None
         init_weights(self, config)
 
@@ -88,12 +90,14 @@ class PreTrainingOutput(NamedTuple):
 class BertForPreTraining(nn.Module):
     """BERT with both pre-training heads (section 3.1): masked words, and next sentence."""
 
+    body_class, pair_head_class = BertModel, SentencePairHead
+
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.bert = BertModel(config)
+        self.bert = self.body_class(config)
         self.mlm = MLMHead(config, self.bert.embeddings.token)
-        self.nsp = SentencePairHead(config)
+        self.nsp = self.pair_head_class(config)
         init_weights(self, config)
 
     def forward(
@@ -140,27 +144,32 @@ class TaskOutput(NamedTuple):
 class BertForSequenceClassification(nn.Module):
     """One label for each input: sentiment, entailment, paraphrase (section 4.1)."""
 
+    body_class, classifier_class = BertModel, SequenceClassifier
+    pooled = True  # whether the classifier reads the pooled vector, or all vectors
+
     def __init__(self, config: ModelConfig, num_labels: int = 2):
         super().__init__()
         self.config = config
-        self.bert = BertModel(config)
-        self.classifier = SequenceClassifier(config, num_labels)
+        self.bert = self.body_class(config, add_pooler=self.pooled)
+        self.classifier = self.classifier_class(config, num_labels)
         init_weights(self, config)
 
     def forward(self, input_ids, token_type_ids=None, attention_mask=None, labels=None):
         """labels (B,) -> TaskOutput with logits (B, C)."""
         encoded = self.bert(input_ids, token_type_ids, attention_mask)
-        logits = self.classifier(encoded.pooled)
+        logits = self.classifier(encoded.pooled if self.pooled else encoded.last_hidden_state)
         return TaskOutput(None if labels is None else mean_loss(logits, labels), logits)
 
 
 class BertForTokenClassification(nn.Module):
     """One label for each token: named entities (section 5.3)."""
 
+    body_class = BertModel
+
     def __init__(self, config: ModelConfig, num_labels: int):
         super().__init__()
         self.config = config
-        self.bert = BertModel(config, add_pooler=False)
+        self.bert = self.body_class(config, add_pooler=False)
         self.tagger = TokenTagger(config, num_labels)
         init_weights(self, config)
 
@@ -174,10 +183,12 @@ class BertForTokenClassification(nn.Module):
 class BertForQuestionAnswering(nn.Module):
     """The answer as a stretch of the passage: scores for its start and its end (section 4.2)."""
 
+    body_class = BertModel
+
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.bert = BertModel(config, add_pooler=False)
+        self.bert = self.body_class(config, add_pooler=False)
         self.span = SpanHead(config)
         init_weights(self, config)
 

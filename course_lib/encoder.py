@@ -23,12 +23,11 @@ class Embeddings(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.token = nn.Embedding(
-            config.vocab_size, config.hidden_size, padding_idx=config.pad_token_id
-        )
-        self.position = nn.Embedding(config.max_positions, config.hidden_size)
-        self.segment = nn.Embedding(config.type_vocab_size, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        width = config.embedding_size or config.hidden_size
+        self.token = nn.Embedding(config.vocab_size, width, padding_idx=config.pad_token_id)
+        self.position = nn.Embedding(config.max_positions, width)
+        self.segment = nn.Embedding(config.type_vocab_size, width)
+        self.norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.dropout = Dropout(config.dropout)
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
@@ -37,10 +36,19 @@ class Embeddings(nn.Module):
         Raises ValueError if T is longer than the position table or an id is outside its table.
         """
         check_ids(input_ids, token_type_ids, self)
-        positions = torch.arange(input_ids.shape[1], device=input_ids.device)
         segments = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
-        total = self.token(input_ids) + self.position(positions) + self.segment(segments)
+        total = self.token(input_ids) + self.segment(segments)
+        total = total + self.position(self.positions(input_ids))
         return self.dropout(self.norm(total))
+
+    def positions(self, input_ids: Tensor) -> Tensor:
+        """0, 1, 2, ... for the T tokens of every row: (T,)."""
+        return torch.arange(input_ids.shape[1], device=input_ids.device)
+
+    @property
+    def longest(self) -> int:
+        """The longest input, in tokens."""
+        return self.position.num_embeddings
 
 
 class FeedForward(nn.Module):
@@ -130,7 +138,7 @@ def check_ids(input_ids: Tensor, token_type_ids: Tensor | None, embeddings: Embe
             f"input_ids has shape {tuple(input_ids.shape)}; it must be (B, T). "
             "For one sentence use ids[None, :]."
         )
-    longest = embeddings.position.num_embeddings
+    longest = embeddings.longest
     if input_ids.shape[1] > longest:
         raise ValueError(
             f"the input has {input_ids.shape[1]} tokens, the position table only {longest} rows: "

@@ -15,8 +15,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from course_lib import tokenization
+from course_lib.albert import AlbertForPreTraining
 from course_lib.bert import BertForPreTraining, BertModel
 from course_lib.config import ModelConfig
+from course_lib.electra import Discriminator
 from course_lib.hub_files import (
     find_file,
     hub_reachable,
@@ -25,42 +27,11 @@ from course_lib.hub_files import (
     read_hub_config,
     read_weights,
 )
+from course_lib.hub_names import FAMILIES, OLD_SPELLINGS, family_of
+from course_lib.roberta import RobertaForMaskedLM
 
-# What this course calls a module, and what the hub calls it. {i} is the number of the layer.
-NAMES = {
-    "bert.embeddings.token": "bert.embeddings.word_embeddings",
-    "bert.embeddings.position": "bert.embeddings.position_embeddings",
-    "bert.embeddings.segment": "bert.embeddings.token_type_embeddings",
-    "bert.embeddings.norm": "bert.embeddings.LayerNorm",
-    "bert.encoder.layers.{i}.attention.query": "bert.encoder.layer.{i}.attention.self.query",
-    "bert.encoder.layers.{i}.attention.key": "bert.encoder.layer.{i}.attention.self.key",
-    "bert.encoder.layers.{i}.attention.value": "bert.encoder.layer.{i}.attention.self.value",
-    "bert.encoder.layers.{i}.attention.output": "bert.encoder.layer.{i}.attention.output.dense",
-    "bert.encoder.layers.{i}.attention_norm": "bert.encoder.layer.{i}.attention.output.LayerNorm",
-    "bert.encoder.layers.{i}.feed_forward.expand": "bert.encoder.layer.{i}.intermediate.dense",
-    "bert.encoder.layers.{i}.feed_forward.contract": "bert.encoder.layer.{i}.output.dense",
-    "bert.encoder.layers.{i}.feed_forward_norm": "bert.encoder.layer.{i}.output.LayerNorm",
-    "bert.pooler.dense": "bert.pooler.dense",
-    "mlm.dense": "cls.predictions.transform.dense",
-    "mlm.norm": "cls.predictions.transform.LayerNorm",
-    "mlm.decoder": "cls.predictions",  # its bias; its weight is the token embedding
-    "nsp.dense": "cls.seq_relationship",
-    "classifier.dense": "classifier",
-    "tagger.dense": "classifier",
-    "span.dense": "qa_outputs",
-}
-# Other spellings in the hub's files, rewritten before the table above is used.
-OTHER_SPELLINGS = (
-    (r"\.gamma$", ".weight"),  # LayerNorm in files converted from TensorFlow
-    (r"\.beta$", ".bias"),
-    (r"^(embeddings|encoder|pooler)\.", r"bert.\1."),  # the encoder saved alone
-    (r"^cls\.predictions\.decoder\.bias$", "cls.predictions.bias"),
-)
 CONSTANTS = re.compile(r"position_ids$|token_type_ids$")  # some files carry them
-HEADS = ("bert.pooler.", "mlm.", "nsp.", "classifier.", "tagger.", "span.")
-OUTPUT_MATRIX, TOKEN_MATRIX = (
-    "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight",
-)  # fmt: skip
+HEADS = ("bert.pooler.", "mlm.", "nsp.", "replaced.", "classifier.", "tagger.", "span.")
 # A field of ModelConfig, and its name in the hub's config.json.
 FIELDS = {
     "vocab_size": "vocab_size", "hidden_size": "hidden_size", "num_layers": "num_hidden_layers",
@@ -70,27 +41,35 @@ FIELDS = {
     "layer_norm_eps": "layer_norm_eps", "initializer_range": "initializer_range",
     "pad_token_id": "pad_token_id",
 }  # fmt: skip
+TOKENIZER_FILES = (("vocab.txt",), ("vocab.json", "merges.txt"), ("spiece.model",),
+                   ("tokenizer.json",))  # fmt: skip
 REQUIRED = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size")
 ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "gelu_new": "gelu_tanh",
                "gelu_pytorch_tanh": "gelu_tanh"}  # fmt: skip
+PRETRAINED_CLASS = {"bert": BertForPreTraining, "roberta": RobertaForMaskedLM,
+                    "albert": AlbertForPreTraining, "electra": Discriminator}  # fmt: skip
 SHIPPED = {"bert": "bert-course-en"}
 SMALL_BERT = "google/bert_uncased_L-4_H-256_A-4"  # BERT-Mini: 11 million parameters
 
 
-def load(name_or_folder, cls=BertForPreTraining, strict_heads: bool = True, **options) -> nn.Module:
+def load(name_or_folder, cls=None, strict_heads: bool = True, **options) -> nn.Module:
     """A model with the weights of a checkpoint, float32, in eval mode.
 
     name_or_folder: a folder, or a name on the hub such as "bert-base-uncased". cls: BertModel,
-    BertForPreTraining or one of the task models; options go to cls (num_labels=3).
+    BertForPreTraining or one of the task models, of BERT or of a relative (default: the one that
+    the family is pre-trained as); options go to cls (num_labels=3).
     strict_heads=False: a head that the checkpoint lacks starts untrained, and a line says so.
     Raises FileNotFoundError for a missing file, ValueError for a checkpoint that does not fit.
     """
     hub = read_hub_config(name_or_folder)
+    cls = cls or PRETRAINED_CLASS.get(hub.get("model_type", "bert"), BertForPreTraining)
+    family = family_of(cls)
     if "id2label" in hub and "num_labels" in inspect.signature(cls).parameters:
         options = {"num_labels": len(hub["id2label"]), **options}
     with torch.device("meta"):  # shapes alone: no time is spent on random numbers
-        model = cls(config_from_hub(hub, name_or_folder), **options)
-    weights = {newer_name(name): tensor for name, tensor in read_weights(name_or_folder).items()
+        model = cls(config_from_hub(hub, name_or_folder, family), **options)
+    weights = {newer_name(name, family): tensor
+               for name, tensor in read_weights(name_or_folder).items()
                if not CONSTANTS.search(name)}
     missing = check_fit(model, weights, name_or_folder, strict_heads)
     model.to_empty(device="cpu")
@@ -104,21 +83,24 @@ def load(name_or_folder, cls=BertForPreTraining, strict_heads: bool = True, **op
 
 def load_config(name_or_folder) -> ModelConfig:
     """The shape of a checkpoint, from its config.json. Errors as for `load`."""
-    return config_from_hub(read_hub_config(name_or_folder), name_or_folder)
+    hub = read_hub_config(name_or_folder)
+    return config_from_hub(hub, name_or_folder, hub.get("model_type", "bert"))
 
 
-def load_tokenizer(name_or_folder) -> tokenization.WordPiece:
-    """The tokenizer of a checkpoint (vocab.txt or tokenizer.json), in the course's own code.
+def load_tokenizer(name_or_folder) -> tokenization.Tokenizer:
+    """The tokenizer of a checkpoint, in the course's own code: WordPiece (vocab.txt), byte-level
+    BPE (vocab.json, merges.txt), unigram (spiece.model), or any of them in tokenizer.json.
 
     Raises ValueError if it has more pieces than the checkpoint has token vectors.
     """
-    find_file(name_or_folder, "tokenizer_config.json")  # from the hub: beside the next one
-    found = find_file(name_or_folder, "vocab.txt", "tokenizer.json")
-    if found is None:
-        raise missing_file(name_or_folder, "vocab.txt")
-    tokenizer = tokenization.WordPiece.from_folder(found.parent)
-    check_vocabulary(tokenizer, load_config(name_or_folder), name_or_folder)
-    return tokenizer
+    find_file(name_or_folder, "tokenizer_config.json")  # from the hub: beside the next ones
+    for names in TOKENIZER_FILES:
+        found = [find_file(name_or_folder, name) for name in names]
+        if all(found):
+            tokenizer = tokenization.load(found[0].parent)
+            check_vocabulary(tokenizer, load_config(name_or_folder), name_or_folder)
+            return tokenizer
+    raise missing_file(name_or_folder, "vocab.txt")
 
 
 def save(model: nn.Module, folder, tokenizer=None, dtype: torch.dtype = torch.float32) -> Path:
@@ -134,7 +116,8 @@ def save(model: nn.Module, folder, tokenizer=None, dtype: torch.dtype = torch.fl
     state = model.state_dict()
     weights = {name: state[our].to(dtype).contiguous() for our, name in names_of(model).items()}
     if isinstance(model, BertModel):
-        weights = {name.removeprefix("bert."): tensor for name, tensor in weights.items()}
+        body = FAMILIES[family_of(type(model))].body
+        weights = {name.removeprefix(f"{body}."): tensor for name, tensor in weights.items()}
     save_file(weights, folder / "model.safetensors.part", metadata={"format": "pt"})
     os.replace(folder / "model.safetensors.part", folder / "model.safetensors")
     text = json.dumps(config_to_hub(model), indent=2) + "\n"
@@ -176,26 +159,36 @@ def best_available(cls=BertModel) -> tuple[nn.Module, tokenization.WordPiece, st
     return load(shipped(), cls), load_tokenizer(shipped()), line
 
 
-def newer_name(name: str) -> str:
+def newer_name(name: str, family: str) -> str:
     """A tensor's name as the hub spells it today."""
-    for old, new in OTHER_SPELLINGS:
+    body = FAMILIES[family].body
+    alone = (r"^(embeddings|encoder|pooler|embeddings_project)\.", rf"{body}.\1.")  # saved alone
+    for old, new in (*OLD_SPELLINGS, alone, *FAMILIES[family].spellings):
         name = re.sub(old, new, name)
     return name
 
 
-def hub_name(our_name: str) -> str:
+def hub_name(our_name: str, family: str) -> str:
     """The hub's name of "bert.encoder.layers.3.attention.query.bias"."""
     module, kind = our_name.rsplit(".", 1)
     number = re.search(r"\.layers\.(\d+)", module)
     pattern = re.sub(r"\.layers\.\d+", ".layers.{i}", module)
-    return NAMES[pattern].format(i=number and number.group(1)) + f".{kind}"
+    name = FAMILIES[family].module(pattern)
+    return name.replace("{i}", number[1] if number else "") + f".{kind}"
 
 
 def names_of(model: nn.Module) -> dict[str, str]:
-    """{our name: the hub's name} of every tensor that a file must hold for this model."""
+    """{our name: the hub's name} of every tensor that a file must hold for this model.
+
+    Layers that share their weights have different names here, and one name there.
+    """
+    family = family_of(type(model))
+    if family == "albert" and model.config.shared != "all":
+        raise ValueError(f"shared is {model.config.shared!r}: published ALBERTs share all, and "
+                         "their files have no place for anything else.")  # fmt: skip
     prefix = "bert." if isinstance(model, BertModel) else ""
     tied = "mlm.decoder.weight"  # stored once, as the token embedding
-    return {name: hub_name(prefix + name) for name in model.state_dict() if name != tied}
+    return {name: hub_name(prefix + name, family) for name in model.state_dict() if name != tied}
 
 
 def check_fit(model, weights: dict[str, Tensor], source, strict_heads: bool) -> list[str]:
@@ -216,7 +209,7 @@ def check_fit(model, weights: dict[str, Tensor], source, strict_heads: bool) -> 
             "fine-tuning), give strict_heads=False."
         )
     check_shapes(names, state, weights, source)
-    check_nothing_left(names, weights, source)
+    check_nothing_left(FAMILIES[family_of(type(model))], names, weights, source)
     return missing
 
 
@@ -232,20 +225,21 @@ def check_shapes(names, state, weights, source) -> None:
         raise ValueError(f"{source} does not fit: {shorten(wrong, '; ')}.")
 
 
-def check_nothing_left(names, weights, source) -> None:
+def check_nothing_left(family, names, weights, source) -> None:
     """Raise ValueError if part of the encoder would be dropped, or the output is not tied."""
-    known = {*names.values(), "bert.pooler.dense.weight", "bert.pooler.dense.bias"}
-    extra = sorted(name for name in weights if name.startswith("bert.") and name not in known)
+    known, body = set(names.values()), f"{family.body}."
+    extra = sorted(name for name in weights if name.startswith(body)
+                   and not name.startswith(f"{body}pooler.") and name not in known)  # fmt: skip
     if extra:
         raise ValueError(
             f"{source} holds {len(extra)} encoder tensors that its config.json has no place for: "
             f"{shorten(extra)}."
         )
-    token, output = weights.get(TOKEN_MATRIX), weights.get(OUTPUT_MATRIX)
+    token, output = weights.get(family.token_matrix), weights.get(family.output_matrix)
     if output is not None and not torch.equal(token, output):
         raise ValueError(
             f"{source} has an output matrix of its own; BERT uses the token embedding, and so does "
-            "this course. Load it with cls=BertModel."
+            "this course. Load its encoder alone, with cls=BertModel or a relative's."
         )
 
 
@@ -272,13 +266,16 @@ def start_untrained(model: nn.Module, missing: list[str]) -> None:
         print(f"new and untrained: {', '.join(missing)} ({number:,} parameters)")
 
 
-def config_from_hub(hub: dict, source) -> ModelConfig:
+def config_from_hub(hub: dict, source, family: str = "bert") -> ModelConfig:
     """The hub's fields as a ModelConfig. Raises ValueError for what this course does not build."""
     problem = None
     lacking = [FIELDS[name] for name in REQUIRED if FIELDS[name] not in hub]
     activation = hub.get("hidden_act", "gelu")
-    if hub.get("model_type", "bert") != "bert":
-        problem = f"model_type is {hub['model_type']!r}, but this loads 'bert'"
+    kind = hub.get("model_type", family)
+    if kind not in FAMILIES:
+        problem = f"model_type is {kind!r}, but this course has {', '.join(map(repr, FAMILIES))}"
+    elif kind != family:
+        problem = f"model_type is {kind!r}, but the class asked for is of {family!r}"
     elif lacking:
         problem = f"it does not give {', '.join(lacking)}"
     elif hub.get("position_embedding_type", "absolute") != "absolute":
@@ -288,18 +285,28 @@ def config_from_hub(hub: dict, source) -> ModelConfig:
         problem = "it is a decoder (is_decoder or add_cross_attention), but BERT is an encoder"
     elif activation not in ACTIVATIONS:
         problem = f"hidden_act is {activation!r}, but this course has {', '.join(ACTIVATIONS)}"
+    elif any(hub.get(name, 1) != 1 for name in ("num_hidden_groups", "inner_group_num")):
+        problem = "it has several groups of layers, but published ALBERTs have one layer in one"
     if problem:
         raise ValueError(f"config.json of {source}: {problem}.")
     fields = {ours: hub[theirs] for ours, theirs in FIELDS.items() if theirs in hub}
-    return ModelConfig(activation=ACTIVATIONS[activation], **fields)
+    if family in ("albert", "electra"):
+        fields["embedding_size"] = hub.get("embedding_size", 128)
+    return ModelConfig(activation=ACTIVATIONS[activation],
+                       shared="all" if family == "albert" else "nothing", **fields)  # fmt: skip
 
 
 def config_to_hub(model: nn.Module) -> dict:
     """A model's configuration under the hub's names, for config.json."""
     activation = {"gelu_tanh": "gelu_new"}.get(model.config.activation, model.config.activation)
-    hub = {"model_type": "bert", "architectures": [type(model).__name__], "dtype": "float32",
-           "hidden_act": activation, "position_embedding_type": "absolute"}  # fmt: skip
+    family, name = FAMILIES[family_of(type(model))], type(model).__name__
+    hub = {"model_type": family.body, "architectures": [family.classes.get(name, name)],
+           "dtype": "float32", "hidden_act": activation, **family.config}  # fmt: skip
     hub |= {theirs: getattr(model.config, ours) for ours, theirs in FIELDS.items()}
+    if family.body in ("albert", "electra"):
+        hub["embedding_size"] = model.config.embedding_size or model.config.hidden_size
+    if family.body == "albert":
+        hub["classifier_dropout_prob"] = model.config.dropout
     head = getattr(model, "classifier", None) or getattr(model, "tagger", None)
     if head is not None:
         hub["id2label"] = {str(i): f"LABEL_{i}" for i in range(head.dense.out_features)}
