@@ -128,6 +128,7 @@ def finetune(
         held_out = checked(held_out, model, "held-out")
     best = make_best(config, metrics, held_out)
     accelerator = accelerator or make_accelerator()
+    model.to(accelerator.device)
     plan = config.plan(len(rows))
 
     def evaluate(model: nn.Module) -> dict[str, float]:
