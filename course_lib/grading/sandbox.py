@@ -58,12 +58,12 @@ def visible_folders() -> list[Path]:
 
 
 def refuse_visible(path: Path) -> None:
-    """Raise ValueError for a solution in a place that students' code can read."""
+    """Raise ValueError for a file or folder in a place that students' code can read."""
     path = path.resolve()
     for folder in [*visible_folders(), *map(Path, SYSTEM)]:
         if folder.resolve() in path.parents:
             raise ValueError(f"{path} lies in {folder}, which students' code can read: "
-                             "move the assignment elsewhere.")  # fmt: skip
+                             "move it elsewhere.")  # fmt: skip
 
 
 def _bubblewrap(folders: list[Path]) -> list[str]:
