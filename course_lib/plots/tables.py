@@ -125,7 +125,7 @@ class Pieces:
             "</td></tr>"
             for label, pieces in self.rows.items()
         )
-        note = f"<div>{escape(self.caption)}</div>" if self.caption else ""
+        note = f'<div style="font-size:90%">{escape(self.caption)}</div>' if self.caption else ""
         return f"<table>{lines}</table>{note}"
 
     def __repr__(self):
