@@ -5,6 +5,7 @@ Everything runs in this process: quick, and good enough for code that we wrote o
 
 import contextlib
 import copy
+import functools
 import io
 import random
 import re
@@ -19,7 +20,7 @@ from course_lib.grading.assignment import Assignment, Task
 
 HEADER = re.compile(r"^# %% (.+)$", re.MULTILINE)
 KINDS = ("right", "wrong", "hidden")
-COPIED = (torch.Tensor, torch.nn.Module, list, dict, set, torch.Generator)
+COPIED = (torch.Tensor, list, dict, set, torch.Generator)
 
 
 @dataclass(frozen=True)
@@ -63,23 +64,45 @@ def variants(path: Path) -> list[Variant]:
 
 
 class Bench:
-    """One assignment, its set-up run once; each trial works on a copy of what set-up made."""
+    """One assignment, its set-up run once; each trial works on a copy of what set-up made.
+
+    Models are shared, which is quick, and made anew if an answer has changed one.
+    """
 
     def __init__(self, assignment: Assignment):
         self.assignment = assignment
         self.grad = torch.is_grad_enabled()
+        self.set_up()
+
+    def set_up(self) -> None:
         self.made = {"__name__": "__main__"}
         with quiet(self.grad):
-            for setup in assignment.setups:
+            for setup in self.assignment.setups:
                 run(setup.source, self.made, setup.grade_id)
             self.grad_after = torch.is_grad_enabled()
+        self.models_before = self.models()
+
+    def models(self) -> list:
+        """The state of all models that set-up made; a number grows with each change in place."""
+        return [
+            (part.training, [(weight._version, weight.requires_grad) for weight in weights])
+            for value in self.made.values()
+            if isinstance(value, torch.nn.Module)
+            for part in value.modules()
+            for weights in [[*part.parameters(recurse=False), *part.buffers(recurse=False)]]
+        ]
 
     def task(self, grade_id: str) -> Task:
         return next(task for task in self.assignment.tasks if task.grade_id == grade_id)
 
-    def answers(self, replaced: dict[str, str] | None = None) -> dict:
-        """Global names after all answers have run, some of them in another wording."""
+    def names(self) -> dict:
+        """A copy of the global names that set-up made; its functions look into the copy."""
+        if self.models() != self.models_before:
+            self.set_up()
         names, memo = dict(self.made), {}
+        for value in self.made.values():
+            if isinstance(value, torch.nn.Module):
+                memo[id(value)] = value
         for name, value in self.made.items():
             if isinstance(value, COPIED) and name != "__builtins__":
                 names[name] = copy.deepcopy(value, memo)
@@ -88,6 +111,11 @@ class Bench:
                     value.__code__, names, name, value.__defaults__, value.__closure__
                 )
                 names[name].__kwdefaults__ = value.__kwdefaults__
+        return names
+
+    def answers(self, replaced: dict[str, str] | None = None) -> dict:
+        """Global names after all answers have run, some of them in another wording."""
+        names = self.names()
         with quiet(self.grad_after):
             for task in self.assignment.tasks:
                 run(task.answer, names, task.grade_id)
@@ -111,7 +139,12 @@ def check_one(check, names: dict, parts) -> Outcome:
 
 
 def run(source: str, names: dict, label: str) -> None:
-    exec(compile(source, f"<{label}>", "exec"), names)
+    exec(code(source, label), names)
+
+
+@functools.cache
+def code(source: str, label: str):
+    return compile(source, f"<{label}>", "exec")
 
 
 @contextlib.contextmanager
