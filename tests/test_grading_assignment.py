@@ -94,6 +94,10 @@ FAULTS = {
     "set-up binds it": ([setup("double = 1"), answer(), check()], "uses 'double'"),
     "unmarked set-up": ([free("x = 1"), answer(), check("assert double(x)")], "mark that cell"),
     "import shadowed": ([setup("import double"), answer(), check()], "uses 'double'"),
+    "check uses a check": (
+        [answer(), check("x = double(1)"), check("assert x == 2", "b")],
+        "cell 3 (b) uses 'x', which only a check cell defines",
+    ),
     "task cell": ([answer(), check(), marked("x", "t", "markdown", 1, task=True)], "mean nothing"),
     "answer and check in one": ([marked(ANSWER, "a", points=1, grade=True, solution=True)], "mean"),
     "locked question": ([answer(), check(), marked("x", "q", "markdown", 1, grade=True)], "mean"),

@@ -164,26 +164,34 @@ def mark_faults(cells: list[NotebookNode]) -> list[str]:
 
 
 def name_faults(cells: list[NotebookNode], made: Assignment) -> list[str]:
-    """Set-up that leans on answers, and cells that lean on code that grading leaves out."""
+    """Set-up that leans on answers, and cells that lean on code that is not there in grading."""
     answers = set(made.names)
-    setup = set().union(*(_bound(cell) for cell in cells if kind(cell) == "setup"))
-    free = set().union(*(_bound(cell) for cell in cells if kind(cell) == "free"))
+    setup, free, checks = (
+        set().union(*(_bound(cell) for cell in cells if kind(cell) == role))
+        for role in ("setup", "free", "check")
+    )
     faults = []
     for number, cell in enumerate(cells, start=1):
         role, label = kind(cell), f"cell {number} ({grade_id(cell)})"
         if role not in ("setup", "check", "answer"):
             continue
-        used = used_names(cell.source)
+        used, own = used_names(cell.source), _bound(cell)
         if role == "setup":
             faults += [
                 f"{label} is set-up and uses {name!r}, which an answer defines: all set-up runs "
                 "before the answers, so rename one of them"
-                for name in sorted((used | _bound(cell)) & answers)
+                for name in sorted((used | own) & answers)
             ]
+        elsewhere = used - setup - answers - own
         faults += [
             f"{label} uses {name!r}, which only an unmarked cell defines: mark that cell as "
             "set-up (locked, grade false, solution false)"
-            for name in sorted((used & free) - setup - answers - _bound(cell))
+            for name in sorted(elsewhere & free)
+        ]
+        faults += [
+            f"{label} uses {name!r}, which only a check cell defines, and each check is run by "
+            "itself: define it here, too, or in a set-up cell"
+            for name in sorted(elsewhere & checks - free)
         ]
     return faults
 

@@ -481,6 +481,11 @@ def add_block(state, query, key, value):
         state = new, state[1] * old + now, state[2] * old + now * v
     return state
 
+
+def finish(state):
+    _, total, mixed = state
+    return mixed * (1 / total)
+
 # %% add-block | wrong | only the newest block | says: only the last block
 def add_block(state, query, key, value):
     scores = query @ key.T / math.sqrt(query.shape[-1])
