@@ -90,7 +90,8 @@ def prepare(name: str, recipe: Recipe, split: str = "train") -> Prepared:
         model = BertForPreTraining(config)
     start_at_frequencies(model, rows)
     return Prepared(model, tokenizer, MaskedLM.from_tokenizer(tokenizer, seed=recipe.train.seed),
-                    rows, held_out_rows, recipe.train, data.origin(documents))
+                    rows, held_out_rows.shuffle(seed=0),  # the first few are of all documents
+                    recipe.train, data.origin(documents))
 
 
 def two_splits(sets: DatasetDict, split: str) -> tuple[Dataset, Dataset]:
