@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from course_lib.packing import full_sentences, nsp_pairs, truncate_pair
+from course_lib.packing import (
+    doc_sentences,
+    full_sentences,
+    nsp_pairs,
+    rows_for_tokens,
+    sentence_pairs,
+    sop_pairs,
+    truncate_pair,
+)
 
 
 class Ids:
@@ -42,8 +50,9 @@ def split(row):
     return row["input_ids"][1 : border - 1], row["input_ids"][border:-1]
 
 
-def test_pairs_are_what_their_labels_say():
-    for row in nsp_pairs(documents(), 48, Ids):
+@pytest.mark.parametrize("make", [nsp_pairs, sentence_pairs])
+def test_pairs_are_what_their_labels_say(make):
+    for row in make(documents(), 48, Ids):
         a, b = split(row)
         same_document = a[0] // 1000 == b[0] // 1000
         assert same_document == (row["next_sentence_label"] == 0)
@@ -51,22 +60,88 @@ def test_pairs_are_what_their_labels_say():
             assert b[0] > a[-1]  # B stands after A
 
 
-def test_half_of_the_pairs_are_random():
-    labels = nsp_pairs(documents(600), 48, Ids)["next_sentence_label"]
+@pytest.mark.parametrize("make", [nsp_pairs, sentence_pairs, sop_pairs])
+def test_half_of_the_pairs_are_random(make):
+    labels = make(documents(600), 48, Ids)["next_sentence_label"]
     assert np.mean(labels) == pytest.approx(0.5, abs=4 * 0.5 / len(labels) ** 0.5)
 
 
-def test_pairs_fit_and_carry_their_segments():
-    for row in nsp_pairs(documents(), 24, Ids):
+@pytest.mark.parametrize("make", [nsp_pairs, sentence_pairs, sop_pairs])
+def test_pairs_fit_and_carry_their_segments(make):
+    for row in make(documents(), 24, Ids):
         ids, segments = row["input_ids"], row["token_type_ids"]
         assert len(ids) == len(segments) <= 24
         assert ids[0] == 2 and ids[-1] == 3 and ids.count(3) == 2
         assert segments == sorted(segments) and segments[ids.index(3)] == 0
 
 
-def test_the_same_seed_gives_the_same_pairs_and_another_others():
+def test_order_is_asked_within_one_document():
+    """B's words follow A's where the label is 0, and A's follow B's where it is 1."""
+    for row in sop_pairs(documents(), 48, Ids):
+        first, second = split(row)[:: -1 if row["next_sentence_label"] else 1]
+        assert {t // 1000 for t in first} == {t // 1000 for t in second}
+        assert max(first) < min(second)
+
+
+def test_segments_whose_order_is_asked_follow_one_another():
+    """Where nothing was cut off to fit, no word is missing between the two."""
+    whole = [row for row in sop_pairs(documents(), 48, Ids) if len(row["input_ids"]) < 48]
+    assert len(whole) > 20
+    for row in whole:
+        words = sorted(sum(split(row), []))
+        assert words == list(range(words[0], words[0] + len(words)))
+
+
+def test_order_pairs_use_each_sentence_once():
+    docs = documents(20)
+    seen = [t for row in sop_pairs(docs, 200, Ids) for t in sum(split(row), [])]
+    assert len(seen) == len(set(seen))
+    assert sop_pairs(documents(1), 48, Ids)  # one document is enough
+
+
+def test_sentence_pairs_are_two_whole_sentences():
     docs = documents()
-    first, again, other = (nsp_pairs(docs, 48, Ids, seed)["input_ids"] for seed in (0, 0, 1))
+    sentences = {tuple(s) for document in docs["sentences"] for s in document}
+    place = {tuple(s): (d, i) for d, document in enumerate(docs["sentences"])
+             for i, s in enumerate(document)}
+    for row in sentence_pairs(docs, 48, Ids):
+        a, b = map(tuple, split(row))
+        assert {a, b} <= sentences
+        if row["next_sentence_label"] == 0:
+            assert place[b] == (place[a][0], place[a][1] + 1)
+
+
+def test_doc_sentences_keep_all_words_and_cross_no_border():
+    docs = documents()
+    rows = doc_sentences(docs, 32, Ids)["input_ids"]
+    assert all(row[0] == 2 and row[-1] == 3 and len(row) <= 32 for row in rows)
+    assert all(len({t // 1000 for t in row[1:-1]}) == 1 for row in rows)
+    kept = [t for row in rows for t in row[1:-1]]
+    assert kept == [t for document in docs["sentences"] for s in document for t in s]
+    ends = {s[-1] for document in docs["sentences"] for s in document}
+    assert all(row[-2] in ends for row in rows)  # sentences are whole
+
+
+def test_doc_sentences_cut_a_sentence_longer_than_a_row():
+    docs = Dataset.from_dict({"sentences": [[list(range(5, 30)), []], [[]]]})
+    rows = doc_sentences(docs, 12, Ids)["input_ids"]
+    assert [len(row) for row in rows] == [12, 12, 7]
+    assert [t for row in rows for t in row[1:-1]] == list(range(5, 30))
+
+
+def test_a_batch_of_short_rows_holds_as_many_tokens():
+    docs = documents()
+    full, short = full_sentences(docs, 32, Ids), sentence_pairs(docs, 32, Ids)
+    assert rows_for_tokens(full, 10 * 32) == 10
+    number = rows_for_tokens(short, 320)
+    mean = np.mean([len(row) for row in short["input_ids"]])
+    assert abs(number * mean - 320) <= mean / 2 and number > 10
+
+
+@pytest.mark.parametrize("make", [nsp_pairs, sop_pairs])
+def test_the_same_seed_gives_the_same_pairs_and_another_others(make):
+    docs = documents()
+    first, again, other = (make(docs, 48, Ids, seed)["input_ids"] for seed in (0, 0, 1))
     assert list(first) == list(again) and list(first) != list(other)
 
 
@@ -82,12 +157,14 @@ def test_a_half_written_file_is_not_left_behind(tmp_path):
     assert not list(tmp_path.glob("*.arrow")) and not list(tmp_path.glob("*.tmp"))
 
 
-@pytest.mark.parametrize("make", [full_sentences, nsp_pairs])
+@pytest.mark.parametrize("make", [full_sentences, doc_sentences, nsp_pairs, sentence_pairs,
+                                  sop_pairs])
 def test_rows_too_short_are_refused(make):
     with pytest.raises(ValueError, match="seq_len is 3"):
         make(documents(), 3, Ids)
 
 
-def test_one_document_has_no_random_other():
+@pytest.mark.parametrize("make", [nsp_pairs, sentence_pairs])
+def test_one_document_has_no_random_other(make):
     with pytest.raises(ValueError, match="at least 2 documents, there are 1"):
-        nsp_pairs(documents(1), 32, Ids)
+        make(documents(1), 32, Ids)
