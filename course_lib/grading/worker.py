@@ -6,6 +6,7 @@ student after the other, each from a fork; in the mode "single" one, and ends. T
 "single" without a sandbox: only the limits hold.
 """
 
+import builtins
 import importlib
 import inspect
 import os
@@ -152,7 +153,7 @@ def find(module: str, qualname: str):
 
 def failure(error: BaseException) -> dict:
     """What the other side may know of an exception: all of it plain text, and short."""
-    bases = [c.__name__ for c in type(error).__mro__ if c.__module__ == "builtins"]
+    bases = [c.__name__ for c in type(error).__mro__ if vars(builtins).get(c.__name__) is c]
     try:
         text = str(error)
     except BaseException:
