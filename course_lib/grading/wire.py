@@ -279,6 +279,10 @@ def _copy_into(old, new) -> None:
         old[...] = new
     elif isinstance(old, list):
         old[:] = new
+    elif isinstance(old, tuple) and len(old) == len(new):
+        for part, after in zip(old, new, strict=True):
+            if isinstance(part, MUTABLE):
+                _copy_into(part, after)
     elif isinstance(old, dict | set):
         old.clear()
         old.update(new)
@@ -292,11 +296,16 @@ def _copy_into(old, new) -> None:
 
 def copy_of(value):
     """A copy of one of the MUTABLE that `copy_into` can undo changes with."""
+    if isinstance(value, tuple):
+        return tuple(copy_of(part) if isinstance(part, MUTABLE) else part for part in value)
     plain = isinstance(value, list | dict | set)
     return copy.copy(value) if plain else decode(encode(value))
 
 
-MUTABLE = (torch.Tensor, np.ndarray, list, dict, set, torch.Generator, np.random.Generator)
+# A tuple cannot change, but what it holds can: a model's state is often a tuple of tensors.
+MUTABLE = (
+    torch.Tensor, np.ndarray, list, dict, set, tuple, torch.Generator, np.random.Generator,
+)  # fmt: skip
 
 
 # --- messages: four bytes of length, then JSON ---
