@@ -1,4 +1,4 @@
-"""Arguments that a student's code changed in place are changed in the check, too, and back again."""
+"""What a student's code changes in place is changed for the check, too, and back again."""
 
 import torch
 
