@@ -107,14 +107,13 @@ def patched_worker(trap):
     return {
         "weights": LAZY
         + """
-import gc
-from course_lib.grading import wire, worker
+import sys
+from course_lib.grading import wire
+worker = sys.modules["__main__"]
 wire.MAX_BYTES = wire.MAX_NODES = 10**12
 worker.failure = lambda error: {"ok": True, "value": True}
 worker.Worker.do_call = lambda self, **args: {"ok": True, "value": True, "passed": True}
-for found in gc.get_objects():
-    if type(found) is worker.Worker:
-        found.answer = lambda question: {"ok": True, "value": True}
+worker.Worker.answer = lambda self, question: {"ok": True, "value": True}
 """
     }
 
@@ -260,19 +259,6 @@ class Batches:
         raise StopIteration
 def batches(rows, size):
     return Batches()
-"""
-    }
-
-
-@hostile(LIE, loses="batches")
-def values_that_hash_alike(trap):
-    """Complex numbers of one hash: a dictionary of them takes hours to build."""
-    return {
-        "batches": """
-def batches(rows, size):
-    if size < 1:
-        raise ValueError
-    return {complex(1000003 * number, -number) for number in range(1, 300_000)}
 """
     }
 

@@ -6,15 +6,16 @@ from submissions.case import CASES, Case, hostile, names
 
 KIND = "protocol"
 BY_HAND = """
-import gc, json, os, sys, time
-from course_lib.grading.worker import Worker
-def number_of_the_question():
+import json, os, sys, time
+def serving():  # the local variables of `Worker.serve`, further up
     frame = sys._getframe()
-    while "question" not in frame.f_locals:
+    while "question" not in frame.f_locals or "sock" not in vars(frame.f_locals["self"]):
         frame = frame.f_back
-    return frame.f_locals["question"]["n"]
+    return frame.f_locals
+def number_of_the_question():
+    return serving()["question"]["n"]
 def socket_to_the_grader():
-    return next(found for found in gc.get_objects() if type(found) is Worker).sock
+    return serving()["self"].sock
 def say(raw):
     socket_to_the_grader().sendall(len(raw).to_bytes(4, "big") + raw)
 """
@@ -160,24 +161,38 @@ def weights(q, k):
     }
 
 
+@hostile(KIND, loses="weights", says="too much alike")
+def answers_values_that_hash_alike(trap):
+    """Numbers of one hash: a set of them takes hours to build."""
+    return {
+        "weights": BY_HAND
+        + """
+def weights(q, k):
+    values = [{"complex": [1000003 * number, -number]} for number in range(1, 20_000)]
+    answer = {"n": number_of_the_question(), "ok": True, "value": {"set": values}}
+    say(json.dumps(answer).encode())
+    time.sleep(60)
+"""
+    }
+
+
 @hostile(KIND, loses="weights")
 def answers_to_a_closed_socket(trap):
     return {"weights": BY_HAND + "def weights(q, k):\n    socket_to_the_grader().close()"}
 
 
-@hostile(KIND, loses="weights")
+@hostile(KIND, loses="weights", may_lose="head")
 def reads_the_questions_itself(trap):
     """A thread takes the questions off the socket before the worker sees them."""
     return {
         "weights": BY_HAND
         + """
 import threading
-def steal():
-    sock = socket_to_the_grader()
+def steal(sock):
     while True:
         sock.recv(1)
 def weights(q, k):
-    threading.Thread(target=steal, daemon=True).start()
+    threading.Thread(target=steal, args=[socket_to_the_grader()], daemon=True).start()
     return q
 """
     }
