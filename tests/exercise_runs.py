@@ -281,15 +281,15 @@ class Damage:
             self.calls % 2 == (self.kind == "first call right")
         )
         bad = result if odd else DAMAGES[self.kind](result)
-        self.changed = self.changed or not same(bad, result)
+        self.changed = self.changed or odd or not same(bad, result)
         return bad
 
     def look_up(self, function, args, kwargs):
         """What was returned for these arguments, else what was returned last."""
+        self.changed = True
         for given, result in self.seen:
             if same(given, [args, kwargs]):
                 return copied(result)
-        self.changed = True
         return copied(self.seen[-1][1]) if self.seen else None
 
 

@@ -12,12 +12,13 @@ from functools import cache
 
 import nbformat
 import pytest
+import torch
 
 from course_lib.checks import CheckError
 from course_lib.grading.assignment import BEGIN_SOLUTION, END_SOLUTION, Assignment, kind
 from course_lib.grading.names import bound_names
 from tests.exercise_runs import DAMAGES, KINDS, Bench, check_one, quiet, run, survives, variants
-from tools.notebook_files import ROOT, output_problems, read, source_problems
+from tools.notebook_files import KERNEL, ROOT, output_problems, read, source_problems
 
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
@@ -191,6 +192,98 @@ def test_an_answer_is_judged_as_it_deserves(path, variant):
 @pytest.mark.parametrize("path, task, name, damage", [*all_damages()])
 def test_a_damaged_answer_does_not_earn_full_marks(path, task, name, damage):
     assert not survives(bench(path), task, name, damage), f"{name} with damage passes: {damage}"
+
+
+# The tools of these tests and of `make exercises`, tried on a small notebook.
+
+CHECKS = {
+    "strong": "for n in (2, 3):\n    x = torch.full((n, 2), 1.5)\n    before = x.clone()\n"
+    "    y = double(x)\n    checks.unchanged(before, x)\n"
+    "    checks.close(y, before * 2 + torch.arange(n)[:, None])",
+    "one call": "checks.close(double(torch.ones(2, 1)), torch.tensor([[2.0], [3.0]]))",
+    "shape only": "for n in (2, 3):\n    checks.shape(double(torch.ones(n, 1)), (n, 1))",
+    "nothing": "double(torch.ones(2, 2))",
+}
+SURVIVORS = {
+    "strong": set(),
+    "one call": {"first call right", "in place", "look-up"},
+    "shape only": {*DAMAGES} - {"empty"},
+    "nothing": {*DAMAGES},
+}
+
+
+def small(check="strong", hidden="checks.close(double(torch.ones(1, 1)), torch.full((1, 1), 2.0))"):
+    marks = {"grade": False, "solution": False, "locked": True, "schema_version": 3, "task": False}
+    answer = (
+        "def double(x):\n    ### BEGIN SOLUTION\n"
+        "    return 2 * x + torch.arange(len(x))[:, None]\n    ### END SOLUTION"
+    )
+    hidden = f"\n### BEGIN HIDDEN TESTS\n{hidden}\n### END HIDDEN TESTS"
+    cells = [
+        ("setup", "import torch\nfrom course_lib import checks", {}),
+        ("double", answer, {"solution": True, "locked": False}),
+        ("check-double", CHECKS[check] + hidden, {"grade": True, "points": 1}),
+    ]
+    made = nbformat.v4.new_notebook(
+        metadata={"kernelspec": dict(KERNEL), "course": {"budget": "cpu"}}
+    )
+    for name, source, flags in cells:
+        cell = nbformat.v4.new_code_cell(source, id=name, execution_count=1)
+        cell.metadata["nbgrader"] = marks | {"grade_id": name} | flags
+        made.cells.append(cell)
+    return nbformat.writes(made)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_damage_that_a_check_lets_pass_is_found(check):
+    hidden = {"strong": {}, "one call": {"hidden": "1"}}.get(check, {"hidden": "1"})
+    trial = Bench(Assignment.from_json(small(check, **hidden)))
+    (task,) = trial.assignment.tasks
+    found = {damage for damage in DAMAGES if survives(trial, task, "double", damage)}
+    assert found == SURVIVORS[check]
+
+
+def test_a_model_that_an_answer_changed_is_made_anew():
+    text = small().replace("import torch\\n", "import torch\\nnet = torch.nn.Linear(1, 1)\\n", 1)
+    trial = Bench(Assignment.from_json(text))
+    first = trial.names()["net"]
+    assert trial.names()["net"] is first
+    with torch.no_grad():
+        first.weight.add_(1)
+    again = trial.names()["net"]
+    assert again is not first and not torch.equal(again.weight, first.weight)
+
+
+def test_release_hides_what_must_be_hidden_and_is_the_same_each_time():
+    pytest.importorskip("nbgrader")
+    from course_lib.grading.release import release
+
+    made = release(small(), "01")
+    assert made == release(small(), "01")
+    cells = nbformat.reads(made, 4).cells
+    assert cells[1].source == 'def double(x):\n    raise NotImplementedError("your answer")'
+    assert cells[2].source == CHECKS["strong"] and "arange(len(x))" not in made
+    assert [cell.id for cell in cells] == ["setup", "double", "check-double"]
+    assert all(cell.execution_count is None and not cell.outputs for cell in cells)
+    assert all(cell.metadata.nbgrader.checksum for cell in cells)
+    assert "course" not in nbformat.reads(made, 4).metadata
+
+
+def test_without_nbgrader_the_way_out_is_told(monkeypatch):
+    from course_lib.grading.release import release
+
+    monkeypatch.setitem(sys.modules, "nbgrader", None)
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[dev\]'"):
+        release(small(), "01")
+
+
+@pytest.mark.parametrize("header", ["x | right", "x | wrong | no words", "x | hidden | a | says: b",
+                                    "x | odd | a"])  # fmt: skip
+def test_a_wrong_header_of_an_answer_is_refused(header, tmp_path):
+    path = tmp_path / "answers.py"
+    path.write_text(f"# %% {header}\ndef x(): pass\n")
+    with pytest.raises(ValueError, match="write '# %%"):
+        variants(path)
 
 
 @pytest.mark.slow
