@@ -22,8 +22,8 @@ from course_lib.grading.results import Limits
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/alternatives")
 ENVIRONMENT = {
-    "HOME": "/home", "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib",
-    "IPYTHONDIR": "/tmp/ipython", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1",
+    "HOME": "/home", "USER": "student", "LANG": "C.UTF-8", "MPLBACKEND": "Agg",
+    "MPLCONFIGDIR": "/tmp/matplotlib", "IPYTHONDIR": "/tmp/ipython", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1",
     "COURSE_BUDGET": "smoke", "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "",
 }  # fmt: skip
 
@@ -77,6 +77,7 @@ def _bubblewrap(folders: list[Path]) -> list[str]:
             command += ["--symlink", os.readlink(folder), folder]
         elif os.path.isdir(folder):
             command += ["--ro-bind", folder, folder]
+    command += ["--perms", "0755", "--dir", "/etc"]
     for path in ETC:
         command += ["--ro-bind-try", path, path]
     command += ["--proc", "/proc", "--dev", "/dev"]
