@@ -23,8 +23,9 @@ SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/alternatives")
 ENVIRONMENT = {
     "HOME": "/home", "USER": "student", "LANG": "C.UTF-8", "MPLBACKEND": "Agg",
-    "MPLCONFIGDIR": "/tmp/matplotlib", "IPYTHONDIR": "/tmp/ipython", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1",
-    "COURSE_BUDGET": "smoke", "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "",
+    "MPLCONFIGDIR": "/tmp/matplotlib", "IPYTHONDIR": "/tmp/ipython",
+    "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COURSE_BUDGET": "smoke",
+    "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "",
 }  # fmt: skip
 
 
