@@ -16,3 +16,8 @@ c.LabApp.extension_manager = "readonly"
 # The workspace remembers the layout; it starts with the table of contents open.
 c.LabApp.workspaces_dir = str(root / ".lab" / "workspaces")
 c.LabApp.default_url = "/lab/workspaces/course/tree/notebooks/00_start_here.ipynb"
+# nbgrader is here for `make exercises`; its buttons and tabs are for other courses.
+c.ServerApp.jpserver_extensions = {
+    f"nbgrader.server_extensions.{part}": False
+    for part in ("formgrader", "validate_assignment", "assignment_list", "course_list")
+}
