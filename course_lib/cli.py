@@ -77,13 +77,19 @@ def print_findings(found, runs, ready):
 
 @app.command()
 def pretrain(
-    model: Annotated[str, typer.Option(help="Family member: bert.")] = "bert",
+    model: Annotated[str, typer.Option(help="bert, roberta, albert or electra.")] = "bert",
     data: Annotated[str, typer.Option(help="A data set of `course_lib.data`.")] = "wikipedia_en",
     budget: Annotated[str, typer.Option(help="smoke, cpu or gpu; automatic if not given.")] = "",
-    out: Annotated[Path, typer.Option(help="Folder for the model, checkpoints, metrics.")] = Path(
-        "runs/bert"
-    ),
-    objective: Annotated[str, typer.Option(help="mlm+nsp or mlm; the budget's if not given.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the model, checkpoints, metrics; runs/MODEL.")
+    ] = None,
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="What to learn; the paper's own if not given. bert: mlm+nsp, mlm. roberta: mlm. "
+            "albert: mlm+sop, mlm+nsp, mlm. electra: rtd, rtd-15, replace-mlm, all-tokens-mlm."
+        ),
+    ] = "",
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of the budget's.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Sequences, all processes.")] = None,
     micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a step: less memory.")] = 1,

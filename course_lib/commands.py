@@ -1,36 +1,36 @@
 """What `course pretrain` does, apart from reading its options."""
 
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from accelerate import Accelerator
+from torch import nn
 
 from course_lib import budget as budgets
 from course_lib import checkpoint, pretrained, recipes
 from course_lib.pretraining import count_parts
 from course_lib.pretraining import pretrain as run
+from course_lib.tokenization import Tokenizer
 from course_lib.training import History, make_accelerator
-
-OBJECTIVES = ("mlm+nsp", "mlm")
-MODELS = ("bert",)
 
 
 def pretrain(
-    model: str, data: str, budget: str, out: Path, objective: str, seq_len: int | None,
+    model: str, data: str, budget: str, out: Path | None, objective: str, seq_len: int | None,
     fresh: bool, options: dict,
 ) -> None:
     """Prepare, train, save, and say how it went. Ends the process with 130 after an interrupt."""
-    check_choice("--model", model, MODELS)
-    check_choice("--objective", objective, ("", *OBJECTIVES))
+    check_choice("--model", model, recipes.OBJECTIVES)
+    check_choice(f"--model {model} --objective", objective, ("", *recipes.OBJECTIVES[model]))
     chosen = budgets.Budget(budget) if budget else budgets.choose()
-    recipe = recipes.RECIPES[chosen.name]
-    pairs = objective == "mlm+nsp" if objective else recipe.next_sentence
-    recipe = replace(recipe, seq_len=seq_len or recipe.seq_len, next_sentence=pairs,
+    recipe = recipes.recipe_for(model, chosen.name)
+    recipe = replace(recipe, seq_len=seq_len or recipe.seq_len,
+                     objective=objective or recipe.objective,
                      train=fit_warmup(replace(recipe.train, **options)))
     accelerator = make_accelerator()
     count_parts(recipe.train, accelerator)  # better now than after minutes of preparing
-    out = make_folder(out, fresh, accelerator)
+    out = make_folder(out or Path("runs") / model, fresh, accelerator)
     say = print if accelerator.is_main_process else (lambda *text: None)
     say(chosen)
     with accelerator.main_process_first():  # the first process fills the cache, the rest read it
@@ -41,13 +41,21 @@ def pretrain(
     history = run(prepared.model, prepared.rows, prepared.objective, prepared.train,
                   prepared.held_out, out, accelerator=accelerator)
     if accelerator.is_main_process:
-        pretrained.save(prepared.model, out / "model", prepared.tokenizer)
+        save(prepared.model, out, prepared.tokenizer)
         say(report(history, out))
     if history.stopped_early:
         sys.exit(130)
 
 
-def check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
+def save(model: nn.Module, out: Path, tokenizer: Tokenizer) -> None:
+    """What one keeps goes to out/model, and ELECTRA's generator, if there is one, beside it."""
+    kept = getattr(model, "discriminator", None) or getattr(model, "reader", None) or model
+    pretrained.save(kept, out / "model", tokenizer)
+    if hasattr(model, "generator"):
+        pretrained.save(model.generator, out / "generator", tokenizer)
+
+
+def check_choice(option: str, value: str, allowed: Iterable[str]) -> None:
     """Refuse a value that is not among those allowed."""
     if value not in allowed:
         names = ", ".join(filter(None, allowed))
@@ -71,19 +79,30 @@ def make_folder(out: Path, fresh: bool, accelerator: Accelerator) -> Path:
     return out
 
 
+FURTHER = {  # what else a model may have been asked, by the name of a held-out figure
+    "nsp_accuracy": "next sentence: accuracy {nsp_accuracy:.3f}",
+    "sop_accuracy": "sentence order: accuracy {sop_accuracy:.3f}",
+    "restored_loss": "restored words, in place of the masks: loss {restored_loss:.3f} nats, "
+                     "accuracy {restored_accuracy:.3f}",
+    "replaced_auc": "replaced or original: accuracy {replaced_accuracy:.3f} (always \"original\": "
+                    "{always_original:.3f}), precision {replaced_precision:.3f}, recall "
+                    "{replaced_recall:.3f}, AUC {replaced_auc:.3f}",
+}  # fmt: skip
+
+
 def report(history: History, out: Path) -> str:
     """A few lines for people."""
     lines = [f"{history.steps} steps, {history.tokens:,} tokens, {history.seconds:.0f} s"]
     if history.evaluations:
         last, floor = history.evaluations[-1], history.unigram_entropy
         gap = floor - last["mlm_loss"]
+        whose = "generator's " if {"replaced_auc", "restored_loss"} & last.keys() else ""
         lines.append(
-            f"held out: masked-word loss {last['mlm_loss']:.3f} nats, accuracy "
+            f"held out: {whose}masked-word loss {last['mlm_loss']:.3f} nats, accuracy "
             f"{last['accuracy']:.3f}; {abs(gap):.3f} nats {'below' if gap > 0 else 'ABOVE'} the "
             f"best guess without context ({floor:.3f})"
         )
-        if "nsp_accuracy" in last:
-            lines.append(f"next sentence: accuracy {last['nsp_accuracy']:.3f}")
+        lines += [line.format(**last) for name, line in FURTHER.items() if name in last]
     if history.stopped_early:
         lines.append("stopped early; the same command goes on from here")
     lines.append(f"model, metrics.json and curve.png are in {out}")

@@ -2,9 +2,10 @@
 
 A generator, a small BERT, fills masked places with words it draws; a discriminator looks at all
 tokens and says of each whether it was replaced. The discriminator learns from every token, not from
-the masked 15 % only, and is what one keeps.
+the masked 15 % only, and is what one keeps. Two models on the way from BERT to ELECTRA, with which
+the paper finds out what the gain is due to, are `ReplaceMLM` and `AllTokensMLM`.
 
-Source: Clark et al. 2020 (arXiv:2003.10555), section 2.
+Source: Clark et al. 2020 (arXiv:2003.10555), sections 2 and 3.4.
 
 Axes: B sequences, T tokens, D hidden size, E embedding size, V vocabulary, N masked positions.
 """
@@ -24,7 +25,7 @@ from course_lib.bert import (
 )
 from course_lib.config import ModelConfig
 from course_lib.encoder import ACTIVATIONS, Embeddings, init_weights
-from course_lib.heads import MLMHead, mean_loss
+from course_lib.heads import IGNORED, MLMHead, mean_loss
 from course_lib.roberta import FirstTokenClassifier
 
 DISCRIMINATOR_WEIGHT = 50.0  # lambda of section 2; its loss per token is far smaller
@@ -92,12 +93,56 @@ class Discriminator(nn.Module):
         return self.replaced(self.bert(input_ids, token_type_ids, attention_mask).last_hidden_state)
 
 
-class ElectraOutput(NamedTuple):
-    """Losses are means in nats, None where the masked words' labels were not given."""
+class Corrupted(NamedTuple):
+    """What a generator has made of a batch with masks in."""
 
-    loss: Tensor | None  # generator's + 50 * discriminator's
-    mlm_loss: Tensor | None
-    replaced_loss: Tensor | None
+    scores: Tensor  # (N, V), its own, at the masked places
+    chosen: Tensor  # (B, T) True at the masked places
+    original: Tensor  # (B, T) the ids before the masks
+    ids: Tensor  # (B, T) the masked places filled with the words drawn
+    is_replaced: Tensor  # (B, T) True where that is not the original: a right guess is an original
+
+
+def corrupt(
+    generator: Generator, input_ids, token_type_ids, attention_mask, positions, labels,
+    chances: Tensor | None = None, rng: torch.Generator | None = None,
+) -> Corrupted:  # fmt: skip
+    """Fill the masked places with words that the generator draws. positions, labels, chances (N,);
+    a label of -100 is an empty slot."""
+    scores = generator(input_ids, token_type_ids, attention_mask, positions)
+    real, flat = labels != IGNORED, input_ids.flatten()
+    drawn = draw(scores, rng, chances)
+    # sums of changes, so that empty slots, which all point to token 0, change nothing there
+    original = flat.index_add(0, positions, torch.where(real, labels - flat[positions], 0))
+    ids = original.index_add(0, positions, torch.where(real, drawn - labels, 0))
+    chosen = torch.zeros_like(flat).index_add(0, positions, real.long()).bool()
+    found = (x.view_as(input_ids) for x in (chosen, original, ids, ids != original))
+    return Corrupted(scores, *found)
+
+
+@torch.no_grad()
+def draw(
+    scores: Tensor, generator: torch.Generator | None = None, chances: Tensor | None = None
+) -> Tensor:
+    """One word at each masked place, by the generator's probabilities: (N, V) -> (N,).
+
+    The probabilities are laid end to end, and the word taken on which a number between 0 and 1
+    falls; `chances` (N,) gives these numbers. It has no gradient, as a word is one or another:
+    the generator learns from its own loss alone, not from deceiving the discriminator.
+    """
+    if chances is None:
+        chances = torch.rand(len(scores), generator=generator, device=scores.device)
+    ends = scores.float().softmax(-1).cumsum_(-1)  # (N, V): where each word's stretch ends
+    places = chances[:, None] * ends[:, -1:]  # the last end is 1 but for rounding
+    return torch.searchsorted(ends, places, right=True).squeeze(1).clamp(max=scores.shape[1] - 1)
+
+
+class ElectraOutput(NamedTuple):
+    """Losses are means in nats."""
+
+    loss: Tensor  # generator's + weight * discriminator's
+    mlm_loss: Tensor
+    replaced_loss: Tensor
     mlm_logits: Tensor  # (N, V)
     replaced_logits: Tensor  # (B, T)
     corrupted_ids: Tensor  # (B, T) what the discriminator has read
@@ -106,11 +151,18 @@ class ElectraOutput(NamedTuple):
 
 class ElectraForPreTraining(nn.Module):
     """Generator and discriminator, trained together (section 2). They share the embeddings of
-    tokens, positions and segments (section 3.2); a matrix fits those to the generator's width."""
+    tokens, positions and segments (section 3.2); a matrix fits those to the generator's width.
 
-    def __init__(self, config: ModelConfig, generator_config: ModelConfig | None = None):
+    weight: of the discriminator's loss. masked_only: it learns from the masked places alone
+    (ELECTRA 15 %, section 3.4 and table 5).
+    """
+
+    def __init__(
+        self, config: ModelConfig, generator_config: ModelConfig | None = None,
+        weight: float = DISCRIMINATOR_WEIGHT, masked_only: bool = False,
+    ):  # fmt: skip
         super().__init__()
-        self.config = config
+        self.config, self.weight, self.masked_only = config, weight, masked_only
         self.generator_config = generator_config or generator_of(config)
         self.discriminator = Discriminator(config)
         self.generator = Generator(self.generator_config)
@@ -125,39 +177,108 @@ class ElectraForPreTraining(nn.Module):
         masked_labels: Tensor | None = None,
         masked_count: Tensor | float | None = None,
         token_count: Tensor | float | None = None,
+        chances: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> ElectraOutput:
         """input_ids (B, T) with masks in; masked_positions (N,) into the B*T tokens laid end to
         end, and masked_labels (N,), the original ids there. The counts: see `heads.mean_loss`;
-        token_count is the discriminator's."""
-        scores = self.generator(input_ids, token_type_ids, attention_mask, masked_positions)
-        original = input_ids.flatten().index_copy(0, masked_positions, masked_labels)
-        drawn = draw(scores, generator)
-        corrupted = original.index_copy(0, masked_positions, drawn).view_as(input_ids)
-        is_replaced = corrupted != original.view_as(input_ids)  # a right guess is an original
-        found = self.discriminator(corrupted, token_type_ids, attention_mask)
-        mlm_loss = mean_loss(scores, masked_labels, masked_count)
-        replaced_loss = binary_loss(found, is_replaced, attention_mask, token_count)
-        loss = mlm_loss + DISCRIMINATOR_WEIGHT * replaced_loss
-        return ElectraOutput(loss, mlm_loss, replaced_loss, scores, found, corrupted, is_replaced)
+        token_count is the discriminator's. chances (N,), or generator: see `draw`."""
+        made = corrupt(self.generator, input_ids, token_type_ids, attention_mask,
+                       masked_positions, masked_labels, chances, generator)  # fmt: skip
+        found = self.discriminator(made.ids, token_type_ids, attention_mask)
+        mlm_loss = mean_loss(made.scores, masked_labels, masked_count)
+        judged = (made.chosen, masked_count) if self.masked_only else (attention_mask, token_count)
+        replaced_loss = binary_loss(found, made.is_replaced, *judged)
+        loss = mlm_loss + self.weight * replaced_loss
+        return ElectraOutput(loss, mlm_loss, replaced_loss, made.scores, found, made.ids,
+                             made.is_replaced)  # fmt: skip
 
 
-@torch.no_grad()
-def draw(scores: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """One word at each masked place, by the generator's probabilities: (N, V) -> (N,).
+class RestoringOutput(NamedTuple):
+    """Losses are means in nats."""
 
-    The largest of score + Gumbel noise is such a draw. It has no gradient, as a word is one or
-    another: the generator learns from its own loss alone, not from deceiving the discriminator.
+    loss: Tensor  # the sum of both
+    mlm_loss: Tensor  # the generator's
+    restored_loss: Tensor  # the reader's
+    mlm_logits: Tensor  # (N, V) the generator's
+    restored_logits: Tensor  # (N, V) the reader's, at the masked places
+    corrupted_ids: Tensor  # (B, T) what the reader has read
+    is_replaced: Tensor  # (B, T) True where that is not the original
+
+
+class ReplaceMLM(nn.Module):
+    """Between BERT and ELECTRA (section 3.4): words drawn by a generator stand at the masked places
+    in place of [MASK], and the reader, a BERT, says what stood there before.
+
+    The paper gives no weight for the two losses; both are means over words, and are summed.
     """
-    noise = torch.empty_like(scores, dtype=torch.float32).exponential_(generator=generator).log()
-    return (scores.float() - noise).argmax(-1)
+
+    def __init__(self, config: ModelConfig, generator_config: ModelConfig | None = None):
+        super().__init__()
+        self.config = config
+        self.generator_config = generator_config or generator_of(config)
+        self.reader = Generator(config)  # the same parts, full size
+        self.generator = Generator(self.generator_config)
+        share_embeddings(self.reader.bert.embeddings, self.generator)
+
+    def forward(
+        self, input_ids, token_type_ids=None, attention_mask=None, masked_positions=None,
+        masked_labels=None, masked_count=None, token_count=None, chances=None, generator=None,
+    ) -> RestoringOutput:  # fmt: skip
+        """Arguments as for `ElectraForPreTraining`."""
+        made = corrupt(self.generator, input_ids, token_type_ids, attention_mask,
+                       masked_positions, masked_labels, chances, generator)  # fmt: skip
+        hidden = self.reader.bert(made.ids, token_type_ids, attention_mask).last_hidden_state
+        mlm_loss = mean_loss(made.scores, masked_labels, masked_count)
+        restored, logits = self.restore(
+            hidden.flatten(0, 1), made, masked_positions, masked_labels, masked_count,
+            attention_mask, token_count)  # fmt: skip
+        return RestoringOutput(mlm_loss + restored, mlm_loss, restored, made.scores, logits,
+                               made.ids, made.is_replaced)  # fmt: skip
+
+    def restore(self, hidden, made, positions, labels, masked_count, real, token_count):
+        """The reader's loss, over the masked words, and its scores for them (N, V)."""
+        logits = self.reader.mlm(hidden.index_select(0, positions))
+        return mean_loss(logits, labels, masked_count), logits
+
+
+class AllTokensMLM(ReplaceMLM):
+    """The reader predicts every token, not the masked ones only (section 3.4). Most are what it
+    reads, so it may copy: its distribution is D on the token that stands there, plus 1 - D times
+    that of the words, with D a sigmoid of the token's vector."""
+
+    def __init__(self, config: ModelConfig, generator_config: ModelConfig | None = None):
+        super().__init__(config, generator_config)
+        self.copy = nn.Linear(config.hidden_size, 1)
+        init_weights(self.copy, config)
+
+    def restore(self, hidden, made, positions, labels, masked_count, real, token_count):
+        """As above; the loss is a mean over all real tokens."""
+        copy = self.copy(hidden).squeeze(-1).float()  # (B*T,)
+        words = self.reader.mlm(hidden).float()  # (B*T, V): seven times the work of 15 %
+        original, same = made.original.flatten(), ~made.is_replaced.flatten()
+        log_p = F.logsigmoid(-copy) - F.cross_entropy(words, original, reduction="none")
+        copied = F.logsigmoid(copy).masked_fill(~same, float("-inf"))
+        losses = -torch.logaddexp(log_p, copied)  # (B*T,)
+        weight = torch.ones_like(losses) if real is None else real.flatten().to(losses.dtype)
+        loss = (losses * weight).sum() / (weight.sum() if token_count is None else token_count)
+        return loss, None if self.training else self.mixture(copy, words, made, positions)
+
+    def mixture(self, copy, words, made, positions) -> Tensor:
+        """The log of the whole distribution at the masked places: (N, V)."""
+        copy, here = copy[positions, None], made.ids.flatten()[positions, None]  # (N, 1)
+        log_p = F.logsigmoid(-copy) + words[positions].log_softmax(-1)
+        both = torch.logaddexp(log_p.gather(1, here), F.logsigmoid(copy))
+        return log_p.scatter(1, here, both)
 
 
 def binary_loss(
     scores: Tensor, is_replaced: Tensor, attention_mask: Tensor | None,
     count: Tensor | float | None = None,
 ) -> Tensor:  # fmt: skip
-    """Mean over real tokens of the cross-entropy of replaced or original: all (B, T) -> ()."""
+    """Mean over real tokens of the cross-entropy of replaced or original: all (B, T) -> ().
+
+    `count`: see `heads.mean_loss`."""
     losses = F.binary_cross_entropy_with_logits(
         scores.float(), is_replaced.float(), reduction="none"
     )

@@ -61,6 +61,8 @@ class Monitor:
                          if "mlm_loss" in last else
                          "held out: " + ", ".join(f"{k} {v:.2f}" for k, v in last.items()
                                                   if k != "step"))
+            if "replaced_auc" in last:
+                parts.append(f"replaced tokens: AUC {last['replaced_auc']:.2f}")
         if self.floor is not None:
             parts.append(f"no-context loss {self.floor:.2f}")
         if step >= total_steps:
@@ -96,7 +98,9 @@ def loss_curve(history, title: str = "", floor: float | None = None, caption: st
     figure = Figure(figsize=(6.4, 3.2))
     axes = figure.subplots()
     steps = range(1, len(history.loss) + 1)
-    parts = {"mlm_loss": "held out, masked words", "nsp_loss": "held out, next sentence"}
+    parts = {"mlm_loss": "held out, masked words", "nsp_loss": "held out, next sentence",
+             "sop_loss": "held out, sentence order", "restored_loss": "held out, restored words",
+             "replaced_loss": "held out, replaced or not"}
     if history.evaluations and "mlm_loss" not in history.evaluations[-1]:
         parts = {"loss": "held out"}  # fine-tuning has one loss
     training = "training, all losses" if len(parts) > 1 else "training"
@@ -106,7 +110,7 @@ def loss_curve(history, title: str = "", floor: float | None = None, caption: st
         points = [(e["step"], e[name]) for e in history.evaluations if name in e]
         if points:
             axes.plot(*zip(*points, strict=True), "o-", markersize=4, label=label,
-                      color="gray" if name == "nsp_loss" else "black")
+                      color="black" if name == "mlm_loss" else "gray")
     if floor is not None:
         axes.axhline(floor, linestyle="--", color="gray", label="best guess without context")
     axes.set(xlabel="step", ylabel="loss (nats)", title=title)

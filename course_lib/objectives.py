@@ -2,17 +2,21 @@
 
 Sources: Devlin et al. 2019 (arXiv:1810.04805), section 3.1 and appendix A.1 (masked LM, next
 sentence prediction); Liu et al. 2019 (arXiv:1907.11692), section 4 (dynamic masks,
-FULL-SENTENCES).
+FULL-SENTENCES); Lan et al. 2020 (arXiv:1909.11942), section 4.1 (n-gram masks, ALBERT); Clark et
+al. 2020 (arXiv:2003.10555), section 2 (replaced tokens, ELECTRA).
 
 Axes: B sequences, T tokens. Labels are -100 where nothing is to be predicted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
+
+from course_lib.tokenization import WordPiece
 
 IGNORED = -100  # PyTorch's "no loss here"
 
@@ -58,6 +62,35 @@ def mask_tokens(
     return torch.where(swapped, random_ids, corrupted), labels
 
 
+def choose_ngrams(
+    candidates: Tensor,
+    rate: float,
+    generator: torch.Generator | None = None,
+    starts: Tensor | None = None,
+    longest: int = 3,
+) -> Tensor:
+    """Choose runs of 1 to `longest` whole words, of n words with probability proportional to 1/n,
+    until the share `rate` of each row's candidates is full (ALBERT, section 4.1).
+
+    candidates (B, T); starts (B, T), True where a word begins (default: each token is a word).
+    The words of a row are cut into runs, and the runs drawn by lot; a word that no longer fits in
+    whole is left out. No run crosses a special token. Returns boolean (B, T).
+    """
+    begins = torch.ones_like(candidates) if starts is None else starts
+    begins = begins | ~candidates | ~candidates.roll(1, dims=1)  # also at and after special tokens
+    begins[:, 0] = True
+    word = begins.long().cumsum(dim=1) - 1  # (B, T): the number of each token's word
+    share = 1 / torch.arange(1, longest + 1)
+    lengths = torch.multinomial(share, candidates.numel(), True, generator=generator) + 1
+    ends = lengths.view_as(word).cumsum(dim=1)  # (B, T): run r ends before word ends[r]
+    run = torch.searchsorted(ends, word, right=True) + (~candidates).long().cumsum(dim=1)
+    lots = torch.rand(len(word), 2 * word.shape[1], generator=generator).gather(1, run)
+    rank = lots.masked_fill(~candidates, 2.0).argsort(dim=1, stable=True).argsort(dim=1)
+    last = torch.zeros_like(word).scatter_reduce(1, word, rank, "amax").gather(1, word)
+    wanted = (rate * candidates.sum(dim=1, keepdim=True)).round().clamp(min=1)
+    return (last < wanted) & candidates  # a word is in if its last token is
+
+
 @dataclass(frozen=True)
 class MaskedLM:
     """Turns rows of a data set into batches for the masked language model.
@@ -75,6 +108,7 @@ class MaskedLM:
     random_share: float = 0.1
     copies: int | None = None
     seed: int = 0
+    pair: str = field(default="nsp", repr=False)  # the question that pairs of texts are asked
 
     def __post_init__(self):
         if not 0 < self.rate <= 1:
@@ -120,6 +154,60 @@ class MaskedLM:
         )
 
 
+@dataclass(frozen=True)
+class MaskedNgrams(MaskedLM):
+    """ALBERT's masks: runs of up to three whole words, else as BERT's."""
+
+    longest: int = 3
+    inner_ids: tuple[int, ...] = field(default=(), repr=False)  # pieces that go on with a word
+    pair: str = field(default="sop", repr=False)
+
+    @classmethod
+    def from_tokenizer(cls, tokenizer, **settings) -> "MaskedNgrams":
+        return super().from_tokenizer(tokenizer, inner_ids=inner_pieces(tokenizer), **settings)
+
+    def _mask(self, ids, candidates, generator):
+        starts = ~torch.isin(ids, torch.tensor(self.inner_ids, dtype=torch.long))
+        chosen = choose_ngrams(candidates, self.rate, generator, starts, self.longest)
+        return mask_tokens(  # of these, all
+            ids, chosen, self.mask_id, self.vocab_size, 1.0, self.mask_share, self.random_share,
+            generator,
+        )
+
+
+def inner_pieces(tokenizer) -> tuple[int, ...]:
+    """The ids of pieces that go on with a word: ##ing in WordPiece; in the other vocabularies a
+    piece that starts with a letter or digit, and not with the mark of a blank (▁ or Ġ)."""
+    if isinstance(tokenizer, WordPiece):
+        inner = {index for piece, index in tokenizer.vocab.items() if piece.startswith("##")}
+    else:
+        inner = {index for piece, index in tokenizer.vocab.items()
+                 if piece[:1].isalnum() and piece[0] != "Ġ"}
+    return tuple(sorted(inner - set(tokenizer.special_ids)))
+
+
+@dataclass(frozen=True)
+class ReplacedTokens(MaskedLM):
+    """ELECTRA's masks: all chosen tokens become [MASK], as in the paper's equations; the generator
+    fills them. (The published code leaves 15 % of them as they are, mask_share=0.85: words that the
+    generator sees and mostly repeats, so that fewer are replaced.)
+
+    Batches carry a number between 0 and 1 for each token, by which the generator's words are drawn:
+    so they do not depend on how a batch is split; and the number of real tokens in the whole batch,
+    over which the discriminator's loss is a mean.
+    """
+
+    mask_share: float = 1.0
+    random_share: float = 0.0
+
+    def batch(self, rows: Dataset, indices, epochs, step: int) -> dict[str, Tensor]:
+        batch = super().batch(rows, indices, epochs, step)
+        shape = batch["input_ids"].shape
+        batch["chances"] = torch.rand(shape, generator=generator(self.seed, step, 0, 1))
+        batch["token_count"] = batch["attention_mask"].sum()
+        return batch
+
+
 def pad_rows(rows: Dataset, indices, pad_id: int) -> dict[str, Tensor]:
     """Rows with a column `input_ids` (and maybe `token_type_ids`, `next_sentence_label`) as
     tensors, filled up to the longest; `attention_mask` (B, T) is 1 at real tokens."""
@@ -143,7 +231,7 @@ def pad_rows(rows: Dataset, indices, pad_id: int) -> dict[str, Tensor]:
 def model_inputs(
     batch: dict[str, Tensor], part: int = 0, parts: int = 1, processes: int = 1, slots: int = 0
 ) -> dict[str, Tensor]:
-    """Part `part` of `parts` of a batch, as arguments of `BertForPreTraining`.
+    """Part `part` of `parts` of a batch, as arguments of `BertForPreTraining` or a relative.
 
     The (B, T) labels become the N chosen positions and their ids. Counts are those of the whole
     batch divided by the number of processes, so that losses add up over parts and average over
@@ -157,21 +245,22 @@ def model_inputs(
             "(processes x micro-batches): choose a batch size that is a multiple of it."
         )
     rows = slice(part * size // parts, (part + 1) * size // parts)
-    inputs = {name: values[rows] for name, values in batch.items()}
+    inputs = {name: values[rows] for name, values in batch.items() if values.ndim}
     labels = inputs.pop("labels").flatten()
     positions = (labels != IGNORED).nonzero().squeeze(1)  # (N,)
-    inputs["masked_positions"], inputs["masked_labels"] = positions, labels[positions]
-    if missing := max(0, slots - len(positions)):
-        inputs["masked_positions"] = torch.cat([positions, positions.new_zeros(missing)])
-        inputs["masked_labels"] = torch.cat(
-            [inputs["masked_labels"], positions.new_full((missing,), IGNORED)]
-        )
+    missing = max(0, slots - len(positions))
+    inputs["masked_positions"] = F.pad(positions, (0, missing))
+    inputs["masked_labels"] = F.pad(labels[positions], (0, missing), value=IGNORED)
+    if "chances" in inputs:
+        inputs["chances"] = F.pad(inputs["chances"].flatten()[positions], (0, missing))
     if bool(inputs["attention_mask"].all()):
         del inputs["attention_mask"]  # nothing to hide: the quicker path
     # at least 1: a batch of special tokens alone has loss 0, not 0 / 0
     inputs["masked_count"] = (batch["labels"] != IGNORED).sum().clamp(min=1) / processes
     if "next_sentence_label" in inputs:
         inputs["pair_count"] = torch.tensor(size / processes)
+    if "token_count" in batch:
+        inputs["token_count"] = batch["token_count"] / processes
     return inputs
 
 

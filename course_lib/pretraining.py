@@ -75,11 +75,20 @@ def pretrain(
     history = train(
         model, batch_of_step, config, accelerator=accelerator, out=out, monitor=monitor or None,
         evaluate=evaluate if watch else None,
-        identity={"model": repr(model.config), "objective": repr(objective), "rows": len(rows)},
+        identity={"model": shape_of(model), "objective": repr(objective), "rows": len(rows)},
         on_save=out and (lambda history: write_report(history, out, floor)),
     )
     history.unigram_entropy = floor
     return history
+
+
+def shape_of(model: nn.Module) -> str:
+    """What must be equal for a checkpoint to fit: the shape, and for ELECTRA the kind of model."""
+    if not hasattr(model, "generator_config"):
+        return repr(model.config)
+    options = {name: getattr(model, name) for name in ("weight", "masked_only")
+               if hasattr(model, name)}
+    return f"{type(model).__name__}, {model.config!r}, {model.generator_config!r}, {options}"
 
 
 def count_parts(config: TrainConfig, accelerator: Accelerator) -> int:
@@ -111,6 +120,7 @@ class HeldOut:
 
     def __init__(self, rows: Dataset, objective: MaskedLM, limit: int = 256):
         indices = list(range(min(limit, len(rows))))
+        self.pair = objective.pair
         self.batches = [
             mask_rows(rows, indices[i : i + EVAL_BATCH], objective, number)
             for number, i in enumerate(range(0, len(indices), EVAL_BATCH))
@@ -121,20 +131,34 @@ class HeldOut:
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module, bf16: bool = False) -> dict[str, float]:
-        """Mean losses in nats and accuracies over all held-out predictions."""
+        """Mean losses in nats and accuracies over all held-out predictions.
+
+        Of masked words `mlm_loss` and `accuracy` (ELECTRA: the generator's); of pairs `nsp_...` or
+        `sop_...`; of ELECTRA's discriminator the figures of `replaced_figures`; of its relatives
+        that restore words `restored_loss` and `restored_accuracy`, at the masked places.
+        """
         device = next(model.parameters()).device
         was_training = model.training
         model.eval()
-        sums = {"mlm": [0.0, 0, 0], "nsp": [0.0, 0, 0]}
+        sums, found = {"mlm": [0.0, 0, 0]}, []
         for batch in self.batches:
             inputs = {k: v.to(device) for k, v in model_inputs(batch).items()}
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 output = model(**inputs)
-            add_up(sums["mlm"], output.mlm_logits, inputs["masked_labels"])
+            add_up(sums, "mlm", output.mlm_logits, inputs["masked_labels"])
             if "next_sentence_label" in inputs:
-                add_up(sums["nsp"], output.nsp_logits, inputs["next_sentence_label"])
+                add_up(sums, self.pair, output.nsp_logits, inputs["next_sentence_label"])
+            if hasattr(output, "restored_logits"):
+                add_up(sums, "restored", output.restored_logits, inputs["masked_labels"])
+            if hasattr(output, "replaced_logits"):
+                real = batch["attention_mask"].bool().to(device)
+                found.append((output.replaced_logits[real].float(), output.is_replaced[real]))
         model.train(was_training)
-        return summary(sums)
+        result = summary(sums)
+        if found:
+            result |= replaced_figures(*map(torch.cat, zip(*found, strict=True)))
+            result["loss"] += model.weight * result["replaced_loss"]
+        return result
 
 
 def mask_rows(rows: Dataset, indices, objective: MaskedLM, number: int) -> dict[str, Tensor]:
@@ -142,21 +166,45 @@ def mask_rows(rows: Dataset, indices, objective: MaskedLM, number: int) -> dict[
     return objective.batch(rows, indices, [0] * len(indices), HELD_OUT + number)
 
 
-def add_up(sums: list, logits: Tensor, labels: Tensor) -> None:
-    """Add a batch's total loss, hits and number of labels to `sums`."""
-    sums[0] += float(nn.functional.cross_entropy(logits.float(), labels, reduction="sum"))
-    sums[1] += int((logits.argmax(-1) == labels).sum())
-    sums[2] += labels.numel()
+def add_up(sums: dict[str, list], name: str, logits: Tensor, labels: Tensor) -> None:
+    """Add a batch's total loss, hits and number of labels to the sums of this name."""
+    total = sums.setdefault(name, [0.0, 0, 0])
+    total[0] += float(nn.functional.cross_entropy(logits.float(), labels, reduction="sum"))
+    total[1] += int((logits.argmax(-1) == labels).sum())
+    total[2] += labels.numel()
 
 
 def summary(sums: dict[str, list]) -> dict[str, float]:
     """Means of what was added up, under the names that the monitor and the metrics file use."""
-    mlm, nsp = sums["mlm"], sums["nsp"]
-    result = {"mlm_loss": mlm[0] / mlm[2], "accuracy": mlm[1] / mlm[2]}
-    if nsp[2]:
-        result |= {"nsp_loss": nsp[0] / nsp[2], "nsp_accuracy": nsp[1] / nsp[2]}
-    result["loss"] = result["mlm_loss"] + result.get("nsp_loss", 0.0)
+    result = {}
+    for name, (loss, hits, number) in sums.items():
+        result[f"{name}_loss"] = loss / number
+        result["accuracy" if name == "mlm" else f"{name}_accuracy"] = hits / number
+    result["loss"] = sum(value for name, value in result.items() if name.endswith("_loss"))
     return result
+
+
+def replaced_figures(scores: Tensor, is_replaced: Tensor) -> dict[str, float]:
+    """How well a discriminator finds what was replaced: scores (N,), is_replaced (N,).
+
+    replaced_accuracy is to be compared with always_original, which is what saying "original" of
+    every token would reach; replaced_auc is the chance that a replaced token scores higher than
+    an original one (0.5: a coin), whatever the threshold.
+    """
+    says, hits = scores > 0, ((scores > 0) & is_replaced).sum()
+    originals = scores[~is_replaced].sort().values
+    below, upto = (torch.searchsorted(originals, scores[is_replaced], right=right).double().mean()
+                   for right in (False, True))  # equal scores count half
+    figures = {
+        "replaced_loss": nn.functional.binary_cross_entropy_with_logits(
+            scores, is_replaced.float()),
+        "replaced_accuracy": (says == is_replaced).double().mean(),
+        "always_original": (~is_replaced).double().mean(),
+        "replaced_precision": hits / says.sum().clamp(min=1),
+        "replaced_recall": hits / is_replaced.sum().clamp(min=1),
+        "replaced_auc": ((below + upto) / 2 / max(1, len(originals))).nan_to_num(0.5),
+    }
+    return {name: float(value) for name, value in figures.items()}
 
 
 def write_report(history: History, out: Path | str, floor: float | None) -> None:
