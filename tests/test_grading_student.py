@@ -430,6 +430,8 @@ FLOODS = {
     "    except OSError:\n        pass",
     "threads": "import threading, time\nwhile True:\n"
     "    threading.Thread(target=time.sleep, args=[60]).start()",
+    "busy processes": "import os\nfor _ in range(30):\n    if os.fork() == 0:\n"
+    "        break\nwhile True:\n    pass",
     "disk": "n = 0\nwhile True:\n    n += 1\n    open(f'/tmp/{n}', 'wb').write(bytes(1 << 22))",
 }
 
@@ -445,6 +447,27 @@ def test_floods_end_and_leave_nothing(student, warm, flood):
     warm.new_worker().close()  # the next student's process takes the place
     children = psutil.Process(warm.process.pid).children(recursive=True)
     assert len(children) <= 4, children  # bubblewrap's first, the warm one, a guard, the student's
+
+
+def test_what_calls_leave_running_is_ended(student):
+    one = student("""
+import os, time
+value = 1
+def f():
+    for _ in range(30):
+        if os.fork() == 0:
+            time.sleep(0.5)
+            while True:
+                pass
+    return 2
+""")
+    assert get(one, "f")() == 2
+    for _ in range(100):
+        time.sleep(0.05)
+        check(one, 1)
+        if one.generation == 2:
+            break
+    assert get(one, "value") == 1 and one.generation == 2
 
 
 def test_the_next_student_finds_nothing_of_the_last(student):

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import resource
+import signal
 import time
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from IPython import get_ipython
 
 from course_lib.grading.results import AnswerCell, Limits, from_plain
 from course_lib.grading.sandbox import Sandbox, SandboxMissing
-from course_lib.grading.student import Student, StudentCodeError
+from course_lib.grading.student import Student, StudentCodeError, StudentCodeTimeout
 
 OF_IPYTHON = re.compile(r"_+(i*|i?\d+|dh|ih|oh|exit_code)|In|Out|exit|quit|get_ipython|open")
+OWN_SECONDS = 30  # for what a check computes itself
 MAX_MESSAGE = 10_000  # characters; a check may show what it was given
 
 
@@ -73,13 +75,24 @@ class Referee:
             self.fault = error
             raise
         student.new_check()
+        self._alarm()
         student.bind(self.plan["uses"][check])
 
     def hidden(self, check: str) -> None:
         """Before the hidden part: only if the visible part passed."""
         self.current = (check, "hidden")
+        self._alarm()
         if not any(n["check"] == check and n["ok"] for n in self.notes):
             raise NotReached("the visible part failed")
+
+    def _alarm(self) -> None:
+        """A student's value may lead the check itself into a loop: it has to end, too."""
+        signal.signal(signal.SIGALRM, self._too_slow)
+        signal.setitimer(signal.ITIMER_REAL, 2 * self.limits.call_seconds + OWN_SECONDS)
+
+    def _too_slow(self, *_) -> None:
+        self.student.stop()  # it may be in the middle of an answer
+        raise StudentCodeTimeout("the check did not come to an end with your values")
 
     def end(self, number: int) -> None:
         """Give the notes of this student to the report. Raises if the machine was at fault."""
@@ -94,6 +107,7 @@ class Referee:
 
     def _note(self, result) -> None:
         """After each cell: what it said, if it was part of a check."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
         if self.current is None:
             return
         (check, part), self.current = self.current, None

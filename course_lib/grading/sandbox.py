@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,6 +28,9 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COURSE_BUDGET": "smoke",
     "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "",
 }  # fmt: skip
+
+
+MAX_BUSY = 16  # threads: more of one student would leave another one nothing of the machine
 
 
 class SandboxMissing(RuntimeError):
@@ -194,9 +198,17 @@ class Sandbox:
                 f"the process for students' code did not start: {said or 'it was too slow'}"
             )
 
-    def over_memory(self) -> bool:
-        """Whether the student's processes together occupy more than twice the limit of one."""
-        return memory_below(self.process.pid) > 2 * self.limits.memory_mb << 20
+    def busy(self) -> bool:
+        """Whether the student's processes leave nothing of the machine to others."""
+        return busy_below(self.process.pid) > MAX_BUSY
+
+    def excess(self) -> str:
+        """What the student's processes take too much of together, or ""."""
+        if self.busy():
+            return f"more than {MAX_BUSY} of its processes or threads were busy at once"
+        if memory_below(self.process.pid) > 2 * self.limits.memory_mb << 20:
+            return "it needed too much memory"
+        return ""
 
     def close(self) -> None:
         """End everything that was started."""
@@ -220,18 +232,33 @@ class NoNamespaces(OSError):
     """This machine allows no further namespaces inside a sandbox."""
 
 
-def memory_below(pid: int) -> int:
-    """Bytes that a process and all its descendants occupy; shared pages are shared out."""
-    total, todo = 0, [pid]
+def threads_below(pid: int) -> Iterator[Path]:
+    """Folders in /proc of all threads of a process and of its descendants."""
+    todo = [pid]
     while todo:
-        current = todo.pop()
         try:
-            for task in os.listdir(f"/proc/{current}/task"):
-                children = Path(f"/proc/{current}/task/{task}/children").read_text()
-                todo += map(int, children.split())
-            rollup = Path(f"/proc/{current}/smaps_rollup").read_text()
+            for task in Path(f"/proc/{todo.pop()}/task").iterdir():
+                todo += map(int, (task / "children").read_text().split())
+                yield task
         except OSError:  # it has ended meanwhile
             continue
-        total += sum(int(line.split()[1]) << 10 for line in rollup.splitlines()
-                     if line.startswith("Pss:"))  # fmt: skip
-    return total
+
+
+def busy_below(pid: int) -> int:
+    """How many threads want a processor at this moment."""
+    return sum(read(task / "stat").rpartition(")")[2][1:2] == "R" for task in threads_below(pid))
+
+
+def memory_below(pid: int) -> int:
+    """Bytes that a process and all its descendants occupy; shared pages are shared out."""
+    processes = {task.parent.parent for task in threads_below(pid)}
+    lines = (line for process in processes for line in read(process / "smaps_rollup").splitlines())
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+
+
+def read(path: Path) -> str:
+    """The text of a file of /proc; none if its process has ended."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
