@@ -454,9 +454,9 @@ def test_what_calls_leave_running_is_ended(student):
 import os, time
 value = 1
 def f():
-    for _ in range(30):
+    for _ in range(20):
         if os.fork() == 0:
-            time.sleep(0.5)
+            time.sleep(1.5)
             while True:
                 pass
     return 2
