@@ -30,7 +30,7 @@ ENVIRONMENT = {
 }  # fmt: skip
 
 
-MAX_BUSY = 16  # threads: more of one student would leave another one nothing of the machine
+MAX_BUSY = max(16, os.cpu_count() or 1)  # threads: more would leave others nothing of the machine
 
 
 class SandboxMissing(RuntimeError):
