@@ -1,0 +1,287 @@
+"""Recorded runs for the lesson on ELECTRA; takes a while, so it goes on where it stopped.
+
+    python -m benchmarks.electra_evidence            # both parts
+    python -m benchmarks.electra_evidence arms       # or one
+
+Each part writes notebooks/records/10-PART.json: settings, every seed's values, versions, date and
+hardware in general words. All runs use a discriminator of 2 layers and one thread.
+
+    arms    tinyworld: generators of several sizes, tied or not, joint or in two stages, two weights
+            of the loss, and the models between BERT and ELECTRA; then names marked by each encoder
+            after fine-tuning on few labeled documents
+    genres  the same ELECTRA on three kinds of real text (needs COURSE_DATA, or the hub)
+"""
+
+import copy
+import json
+import platform
+import sys
+import time
+from dataclasses import asdict, replace
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from torch import nn
+
+from course_lib import data, tinyworld
+from course_lib.bert import BertForPreTraining
+from course_lib.config import ModelConfig
+from course_lib.electra import (
+    AllTokensMLM,
+    ElectraForPreTraining,
+    ElectraForTokenClassification,
+    ReplaceMLM,
+    generator_of,
+)
+from course_lib.finetuning import FinetuneConfig, finetune, predict
+from course_lib.objectives import MaskedLM, ReplacedTokens
+from course_lib.packing import full_sentences
+from course_lib.pretraining import pretrain
+from course_lib.recipes import learn_vocabulary, start_at_frequencies
+from course_lib.training import History, TrainConfig
+
+RECORDS = Path(__file__).resolve().parent.parent / "notebooks" / "records"
+SEEDS = (0, 1, 2)
+ROW = 32  # tokens at most; on tinyworld a row is one sentence
+TOKENIZER = tinyworld.tokenizer()
+SHAPE = ModelConfig(
+    vocab_size=TOKENIZER.vocab_size, hidden_size=64, num_layers=2, num_heads=4,
+    intermediate_size=256, max_positions=ROW, dropout=0.0, attention_dropout=0.0,
+    initializer_range=0.125,  # 1 / sqrt(hidden_size)
+)  # fmt: skip
+RECIPE = TrainConfig(steps=300, batch_size=32, learning_rate=4e-3, warmup_steps=40, eval_every=30,
+                     precision="fp32", compile="off")  # fmt: skip
+DOCUMENTS, HELD_OUT, EVAL_ROWS = 5000, 200, 128
+LABELED, LABEL_SETS, TESTED = 40, (3, 4, 5), 400  # fine-tuning: sentences, draws of them, test
+TUNING = FinetuneConfig(epochs=15, batch_size=10, learning_rate=2e-3, precision="fp32")
+
+
+@cache
+def rows(n_documents: int, seed: int) -> Dataset:
+    """Sentences of tinyworld, one a row."""
+    documents = tinyworld.dataset(n_documents, seed, truth=False)
+    ids = [
+        TOKENIZER.add_special(sentence)["input_ids"]
+        for row in data.encode_corpus(documents, TOKENIZER)
+        for sentence in row["sentences"]
+    ]
+    return Dataset.from_dict({"input_ids": [row for row in ids if len(row) <= ROW]})
+
+
+def small(share: float = 1 / 4) -> ModelConfig:
+    """A generator's shape. It is narrow, and starts from larger weights for that."""
+    shape = generator_of(SHAPE, share)
+    return shape.replace(initializer_range=shape.hidden_size**-0.5)
+
+
+def electra(share: float = 1 / 4, tied: bool = True, **options) -> ElectraForPreTraining:
+    model = ElectraForPreTraining(SHAPE, small(share), **options)
+    if not tied:
+        model.generator = copy.deepcopy(model).generator  # the same start, tables of its own
+    return model
+
+
+class WordFrequencies(nn.Module):
+    """The generator that knows how frequent each word is, and nothing else."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        start = BertForPreTraining(config)
+        start_at_frequencies(start, rows(DOCUMENTS, 0))
+        self.register_buffer("scores", start.mlm.decoder.bias.detach().clone())
+
+    def forward(self, input_ids, token_type_ids, attention_mask, masked_positions):
+        return self.scores.expand(len(masked_positions), -1)
+
+
+def with_frequencies() -> ElectraForPreTraining:
+    model = electra()
+    model.generator = WordFrequencies(SHAPE)
+    return model
+
+
+ARMS = {  # how each model is made
+    "ELECTRA": electra,
+    "BERT": lambda: BertForPreTraining(SHAPE),
+    "ELECTRA 15 %": lambda: electra(masked_only=True),
+    "Replace MLM": lambda: ReplaceMLM(SHAPE, small()),
+    "All-Tokens MLM": lambda: AllTokensMLM(SHAPE, small()),
+    "generator 1/2": lambda: electra(1 / 2),
+    "generator 1": lambda: electra(1.0),
+    "word frequencies": with_frequencies,
+    "not tied": lambda: electra(tied=False),
+    "weight 1": lambda: electra(weight=1.0),
+    "two stages": lambda: electra(1.0, weight=0.0),  # the first one: the generator alone
+}
+
+
+def encoder_of(model: nn.Module) -> nn.Module:
+    """The part that one keeps and fine-tunes."""
+    for name in ("discriminator", "reader"):
+        model = getattr(model, name, model)
+    return model.bert
+
+
+def heads_of(model: nn.Module) -> list[nn.Module]:
+    """The parts that predict words."""
+    parts = (getattr(model, "generator", None), getattr(model, "reader", None), model)
+    return [part for part in parts if hasattr(part, "mlm")]
+
+
+def train(model: nn.Module, config: TrainConfig, train_rows, held, tokenizer=TOKENIZER) -> History:
+    """`pretrain`; a run that was interrupted is no result."""
+    kind = MaskedLM if isinstance(model, BertForPreTraining) else ReplacedTokens
+    objective = kind.from_tokenizer(tokenizer, seed=config.seed)
+    history = pretrain(model, train_rows, objective, config, held, monitor=False,
+                       eval_rows=EVAL_ROWS)  # fmt: skip
+    if history.stopped_early:
+        raise SystemExit("stopped; what was complete is in the records")
+    return history
+
+
+def arms(arm: str, seed: int) -> dict:
+    """Pre-train, look, fine-tune."""
+    torch.manual_seed(seed)
+    model, config = ARMS[arm](), replace(RECIPE, seed=seed)
+    for part in heads_of(model):
+        start_at_frequencies(part, rows(DOCUMENTS, 0))
+    two = arm == "two stages"
+    if two:
+        config = replace(config, steps=config.steps // 2)
+    looks = train(model, config, rows(DOCUMENTS, 0), rows(HELD_OUT, 1)).evaluations
+    if two:
+        model = second_stage(model)
+        looks = train(model, config, rows(DOCUMENTS, 0), rows(HELD_OUT, 1)).evaluations
+    return {"looks": [rounded(look) for look in looks], "names_f1": names_f1(encoder_of(model))}
+
+
+def second_stage(model: ElectraForPreTraining) -> ElectraForPreTraining:
+    """The discriminator starts from the generator's weights; the generator learns no more."""
+    model = copy.deepcopy(model)
+    model.discriminator.bert = copy.deepcopy(model.generator.bert)
+    model.generator.requires_grad_(False)
+    model.weight = 50.0
+    return model
+
+
+def rounded(look: dict) -> dict:
+    return {name: round(value, 4) for name, value in look.items()}
+
+
+# --- fine-tuning ----------------------------------------------------------------------------------
+
+
+@cache
+def tagged(n: int, seed: int) -> Dataset:
+    """Sentences whose words are marked as part of a name or not, each from another document."""
+    ids, labels = [], []
+    for document in tinyworld.documents(n, seed):
+        last = [word for word in document.tokens if word.sentence == len(document.sentences) - 1]
+        words = [TOKENIZER.vocab[word.text.lower()] for word in last]
+        ids.append(TOKENIZER.add_special(words)["input_ids"])
+        labels.append([-100, *(tinyworld.NER_TAGS.index(word.tag) for word in last), -100])
+    return Dataset.from_dict({"input_ids": ids, "labels": labels})
+
+
+def names_f1(encoder: nn.Module) -> list[float]:
+    """F1 of the words marked as names after fine-tuning, for each draw of labeled documents."""
+    found, test = [], tagged(TESTED, 2)
+    for draw in LABEL_SETS:
+        torch.manual_seed(draw)
+        tagger = ElectraForTokenClassification(SHAPE.replace(dropout=0.1), len(tinyworld.NER_TAGS))
+        if encoder is not None:
+            tagger.bert.load_state_dict(encoder.state_dict(), strict=False)  # without a pooler
+        finetune(tagger, tagged(LABELED, draw), replace(TUNING, seed=draw), monitor=False)
+        said = torch.cat([tags[1:-1] for tags in predict(tagger, test).values])
+        true = torch.cat([torch.tensor(tags[1:-1]) for tags in test["labels"]])
+        hits = ((said == true) & (true > 0)).sum()
+        found.append(round(float(2 * hits / ((said > 0).sum() + (true > 0).sum())), 4))
+    return found
+
+
+# --- real text ------------------------------------------------------------------------------------
+
+GENRES = {"encyclopedia": "wikipedia_en", "books": "books_en", "film reviews": "imdb"}
+WORDS, TEXTS = 2048, 1500
+GENRE_RECIPE = replace(RECIPE, eval_every=100)
+
+
+@cache
+def genre_rows(name: str):
+    """Vocabulary, training rows and held-out rows of a genre; a row goes over sentence ends."""
+    texts = data.load(name)["train"]
+    if data.is_stand_in(texts):
+        raise SystemExit(f"{name} is not here: set COURSE_DATA to a folder that has it")
+    texts = texts.shuffle(seed=0)
+    texts = texts.select(range(min(TEXTS, len(texts))))
+    tokenizer = learn_vocabulary(texts, WORDS)
+    packed = full_sentences(data.encode_corpus(texts, tokenizer), ROW, tokenizer)
+    held = packed.select(range(len(packed) - EVAL_ROWS, len(packed)))  # of the last texts
+    return tokenizer, packed.select(range(len(packed) - 4 * EVAL_ROWS)), held
+
+
+def genres(arm: str, seed: int) -> dict:
+    tokenizer, train_rows, held = genre_rows(GENRES[arm])
+    torch.manual_seed(seed)
+    shape = SHAPE.replace(vocab_size=tokenizer.vocab_size)
+    model = ElectraForPreTraining(shape, small().replace(vocab_size=shape.vocab_size))
+    start_at_frequencies(model.generator, train_rows)
+    history = train(model, replace(GENRE_RECIPE, seed=seed), train_rows, held, tokenizer)
+    return {"looks": [rounded(look) for look in history.evaluations], "data": GENRES[arm],
+            "unigram_entropy": round(history.unigram_entropy, 4)}  # fmt: skip
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+def opened(name: str) -> dict:
+    """The record of a part as it is, or an empty one."""
+    path = RECORDS / f"10-{name}.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    config = RECIPE if name == "arms" else GENRE_RECIPE
+    return {
+        "what": f"lesson 10, part {name}",
+        "command": f"python -m benchmarks.electra_evidence {name}",
+        "shape": asdict(SHAPE), "train": asdict(config), "row": ROW,
+        "tuning": {"labeled": LABELED, "label_sets": LABEL_SETS, "test": TESTED,
+                   "epochs": TUNING.epochs, "learning_rate": TUNING.learning_rate},
+        "date": date.today().isoformat(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "hardware": f"{platform.machine()} server CPU, 1 thread, shared with other work",
+        "runs": {},
+    }  # fmt: skip
+
+
+def record(name: str, run, order) -> None:
+    """Run what is missing of a part, writing after each run."""
+    found = opened(name)
+    for seed in SEEDS:  # seed by seed: a half-finished record compares all arms
+        for arm in order:
+            if str(seed) in found["runs"].setdefault(arm, {}):
+                continue
+            started = time.process_time()
+            found["runs"][arm][str(seed)] = result = run(arm, seed)
+            RECORDS.mkdir(exist_ok=True)
+            (RECORDS / f"10-{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+            print(f"{name}: {arm}, seed {seed}: {time.process_time() - started:.0f} s",
+                  result["looks"][-1], result.get("names_f1"), flush=True)  # fmt: skip
+
+
+def main(parts: list[str]) -> None:
+    torch.set_num_threads(1)
+    if "arms" in parts:
+        found = opened("arms")
+        if "random start" not in found:
+            found["random start"] = names_f1(None)
+            (RECORDS / "10-arms.json").write_text(json.dumps(found, indent=1) + "\n")
+        record("arms", arms, ARMS)
+    if "genres" in parts:
+        record("genres", genres, GENRES)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["arms", "genres"])
