@@ -56,7 +56,8 @@ seen["clone"] = attempt(subprocess.check_call, ["unshare", "-Ur", "true"])
 seen["mount"] = libc.mount(b"none", b"/tmp", b"tmpfs", 0, None)
 seen["umount"] = libc.umount2(b"/tmp", 2)
 seen["memfd"] = libc.memfd_create(b"x", 0)
-seen["segment"] = libc.shmget(0, 4096, 0o1600)
+seen["segment"] = max(libc.shmget(0, 4096, 0o1600), libc.semget(0, 9, 0o1600),
+                      libc.msgget(0, 0o1600))
 seen["ptrace"] = libc.ptrace(0, 0, 0, 0)
 add_key = {"x86_64": 248, "aarch64": 217}.get(os.uname().machine)
 seen["key"] = libc.syscall(add_key, b"user", b"x", b"y", 1, -3) if add_key else -1

@@ -297,7 +297,7 @@ def test_sources_of_chance(student):
 
 
 BUILT_IN = (ValueError, TypeError, KeyError, IndexError, RuntimeError, NotImplementedError,
-            ZeroDivisionError, AssertionError)  # fmt: skip
+            ZeroDivisionError, AssertionError, FileNotFoundError, UnicodeError)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", BUILT_IN)

@@ -65,8 +65,9 @@ class Referee:
         """Before the visible part: run the student's first `count` cells, bind their names."""
         student = self.student
         if not student.shared:
-            student.shared = {id(value): name for name, value in self.shell.user_ns.items()
-                              if name not in self.kept and not name.startswith("_")}  # fmt: skip
+            self.made = {name: value for name, value in self.shell.user_ns.items()
+                         if name not in self.kept and not name.startswith("_")}  # fmt: skip
+            student.shared = {id(value): name for name, value in self.made.items()}
         self.answer = answer
         self.current = (check, "visible")
         try:

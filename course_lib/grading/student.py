@@ -38,7 +38,8 @@ SAME = {
     for name in ("ValueError", "TypeError", "IndexError", "KeyError", "LookupError",
                  "RuntimeError", "NotImplementedError", "ZeroDivisionError", "ArithmeticError",
                  "OverflowError", "FloatingPointError", "AttributeError", "AssertionError",
-                 "NameError", "RecursionError", "MemoryError", "OSError", "ImportError")
+                 "NameError", "RecursionError", "MemoryError", "OSError", "ImportError",
+                 "FileNotFoundError", "TimeoutError", "EOFError", "UnicodeError")
 }  # fmt: skip
 
 
