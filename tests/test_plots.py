@@ -218,3 +218,13 @@ def test_token_rows_have_one_box_for_each_token():
     assert len(ax.patches) == 4
     with pytest.raises(ValueError, match="'input' has 1 tokens and 2 kinds"):
         plots.token_rows([("input", ["a"], ["", ""])])
+
+
+def test_a_ladder_shows_what_each_rung_added():
+    ax = drawn(plots.ladder({"start": 80, "more data": 83, "less": 82.5}, "title", caption="c"))
+    start, up, down = ax.patches
+    assert start.get_height() == 0 and up.get_height() == 3 and down.get_height() == -0.5
+    assert up.get_y() == 80 and not up.get_hatch() and down.get_hatch()
+    assert [t.get_text() for t in ax.texts] == ["80.0", "+3.0\n(83.0)", "-0.5\n(82.5)"]
+    with pytest.raises(ValueError, match="at least 2 levels"):
+        plots.ladder({"start": 80})

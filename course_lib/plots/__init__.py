@@ -2,18 +2,19 @@
 
 `style` holds colors, fonts and captions; `charts` heat maps, curves and bars; `strips` the
 timeline and rows of tokens; `tables` HTML tables and rows of pieces; `diagrams` block diagrams of
-live modules.
+live modules; `ladders` what each of several changes added.
 """
 
 from .charts import attention_grid, bars, curve_panels, curves, heatmap, heatmaps, stacked
 from .diagrams import Block, blocks, module_blocks, trace
+from .ladders import ladder
 from .strips import timeline, token_rows
 from .style import COLORS, GRAY, OKABE_ITO, caption, cjk_font, color, printable, use_style
 from .tables import Pieces, Table, pieces, table
 
 __all__ = [
     "COLORS", "GRAY", "OKABE_ITO", "Block", "Pieces", "Table", "attention_grid", "bars", "blocks",
-    "caption", "cjk_font", "color", "curve_panels", "curves", "heatmap", "heatmaps",
+    "caption", "cjk_font", "color", "curve_panels", "curves", "heatmap", "heatmaps", "ladder",
     "module_blocks", "pieces", "printable", "stacked", "table", "timeline", "token_rows", "trace",
     "use_style",
 ]  # fmt: skip
