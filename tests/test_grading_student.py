@@ -425,7 +425,7 @@ def test_the_time_for_all(student):
 FLOODS = {
     "memory": "x = []\nwhile True:\n    x.append(bytes(1 << 24))",
     "memory of processes": "import os, time\nfor _ in range(20):\n    if os.fork() == 0:\n"
-    "        x = bytearray(500 << 20)\n        time.sleep(60)\ntime.sleep(60)",
+    "        x = b'x' * (500 << 20)\n        time.sleep(60)\ntime.sleep(60)",
     "processes": "import os\nwhile True:\n    try:\n        os.fork()\n"
     "    except OSError:\n        pass",
     "threads": "import threading, time\nwhile True:\n"

@@ -15,6 +15,7 @@ from course_lib.grading import wire
 from course_lib.grading.results import AnswerCell, Limits
 from course_lib.grading.sandbox import Sandbox
 
+ENDED = "the process ended: its code called exit, crashed, or needed more memory than it may have"
 MAX_RECEIVED = 256 << 20  # bytes of all answers to one check, which may keep them all
 
 
@@ -151,7 +152,10 @@ class Student:
         except TimeoutError:
             self.stop()
             raise StudentCodeTimeout(too_slow) from None
-        except (EOFError, OSError, wire.WireError) as error:
+        except (EOFError, OSError):
+            self.stop()
+            raise StudentCodeDied(ENDED) from None
+        except wire.WireError as error:
             raise self.nonsense(error) from None
         finally:
             self.spent += time.monotonic() - started
@@ -177,7 +181,8 @@ class Student:
     def _watch(self) -> None:
         """While waiting: end a process that takes what others need."""
         if excess := self.sandbox.excess():
-            raise EOFError(excess)
+            self.stop()
+            raise StudentCodeDied(f"the process was stopped: {excess}")
 
     def value_of(self, label: str, op: str, **args):
         """Ask, and decode the value. Raises the student's exception."""
@@ -228,7 +233,7 @@ class Student:
     def nonsense(self, why) -> StudentCodeDied:
         """Break off with a process that does not keep to the protocol."""
         self.stop()
-        return StudentCodeDied(f"the process ended or answered nonsense ({why})")
+        return StudentCodeDied(f"the process answered nonsense ({why})")
 
     # --- values ---
 

@@ -182,7 +182,7 @@ import os, time
 def weights(q, k):
     for _ in range(40):
         if os.fork() == 0:
-            kept = bytearray(500 << 20)
+            kept = b"x" * (500 << 20)
             time.sleep(60)
     time.sleep(60)
 """
