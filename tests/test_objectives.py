@@ -1,5 +1,6 @@
 """Masking: the shares of the paper, what may never be chosen, and what repeats."""
 
+import numpy as np
 import pytest
 import tiny_run
 import torch
@@ -9,13 +10,18 @@ from hypothesis import strategies as st
 from course_lib.objectives import (
     IGNORED,
     MaskedLM,
+    MaskedNgrams,
+    ReplacedTokens,
+    choose_ngrams,
     choose_positions,
     generator,
+    inner_pieces,
     mask_tokens,
     model_inputs,
     pad_rows,
     unigram_entropy,
 )
+from course_lib.tokenization import train_byte_bpe, train_unigram, train_wordpiece
 
 V, MASK = 1000, 4
 
@@ -151,3 +157,101 @@ def test_a_batch_that_cannot_be_split_is_refused():
     whole = tiny_run.OBJECTIVE.batch(tiny_run.rows(), range(9), [0] * 9, 0)
     with pytest.raises(ValueError, match="9 sequences cannot be split evenly into 2 parts"):
         model_inputs(whole, 0, parts=2)
+
+
+# --- ALBERT's n-grams ---
+
+
+def runs(chosen):
+    """The lengths of the unbroken runs of True in each row, all rows together."""
+    edges = torch.nn.functional.pad(chosen.long(), (1, 1)).diff(dim=1)
+    return (edges == -1).nonzero()[:, 1] - (edges == 1).nonzero()[:, 1]
+
+
+def test_a_run_of_n_words_is_as_likely_as_one_over_n():
+    candidates = torch.ones(20_000, 128, dtype=torch.bool)
+    chosen = choose_ngrams(candidates, 0.03, generator(1))  # four tokens: neighbors are rare
+    assert (chosen.sum(dim=1) == 4).all()
+    # the last run of a row is cut where the four are full; so the shares to be found are those of
+    # lengths drawn with 6 : 3 : 2 and cut in the same way
+    rng, counts = np.random.default_rng(0), np.zeros(4)
+    for _ in range(40_000):
+        room = 4
+        while room:
+            length = min(room, rng.choice([1, 2, 3], p=[6 / 11, 3 / 11, 2 / 11]))
+            counts[length], room = counts[length] + 1, room - length
+    share = runs(chosen).clamp(max=4).bincount(minlength=5)[1:4] / len(runs(chosen))
+    # two runs may touch and look like one: 3 % of rows, hence the tolerance
+    assert np.abs(share.numpy() - counts[1:] / counts.sum()).max() < 0.03
+
+
+def test_every_position_is_in_a_run_equally_often():
+    chosen = choose_ngrams(torch.ones(20_000, 40, dtype=torch.bool), 0.15, generator(3))
+    share = chosen.float().mean(dim=0)
+    assert torch.allclose(share[2:-2], torch.full((36,), 0.15), atol=0.012)
+    assert share.min() > 0.13 and share.max() < 0.17
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0.05, 0.6), st.integers(0, 10_000), st.integers(1, 4))
+def test_runs_are_whole_words_of_candidates_and_not_too_many(rate, seed, longest):
+    rng = generator(seed)
+    candidates = torch.rand(6, 40, generator=rng) < 0.9
+    starts = torch.rand(6, 40, generator=rng) < 0.6
+    chosen = choose_ngrams(candidates, rate, rng, starts, longest)
+    assert not (chosen & ~candidates).any()
+    wanted = (rate * candidates.sum(dim=1)).round().clamp(min=1)
+    assert (chosen.sum(dim=1) <= wanted).all()
+    for row in range(6):
+        for t in range(1, 40):  # a piece that goes on with a word shares its word's fate
+            if candidates[row, t] and candidates[row, t - 1] and not starts[row, t]:
+                assert chosen[row, t] == chosen[row, t - 1]
+
+
+def test_without_words_the_share_is_exact():
+    candidates = torch.ones(100, 100, dtype=torch.bool)
+    candidates[:, [0, 50, 99]] = False
+    assert (choose_ngrams(candidates, 0.15, generator(0)).sum(dim=1) == 15).all()
+
+
+def test_a_word_of_many_pieces_hides_as_a_whole_with_80_10_10():
+    rows = tiny_run.rows()
+    objective = MaskedNgrams(**tiny_run.IDS, inner_ids=tuple(range(40, 60)))
+    batch = objective.batch(rows, range(200), [0] * 200, step=0)
+    original = pad_rows(rows, range(200), 0)["input_ids"]
+    chosen = batch["labels"] != IGNORED
+    inner = original >= 40
+    together = inner[:, 1:] & (original[:, :-1] >= 5)
+    assert torch.equal(chosen[:, 1:][together], chosen[:, :-1][together])
+    masked = float((batch["input_ids"][chosen] == 4).float().mean())
+    assert masked == pytest.approx(0.8, abs=4 * (0.16 / int(chosen.sum())) ** 0.5)
+
+
+TEXTS = ["the river was near the riverbank, and they were unhappy; 2010 was near"] * 20
+
+
+@pytest.mark.parametrize("learn, size", [(train_wordpiece, 120), (train_byte_bpe, 300),
+                                         (train_unigram, 60)])
+def test_inner_pieces_are_those_that_go_on_with_a_word(learn, size):
+    tokenizer = learn(TEXTS, size)
+    inner = set(inner_pieces(tokenizer))
+    ids = tokenizer.encode(" the riverbank, unhappy")["input_ids"]
+    words = []
+    for index in ids[1:-1]:
+        piece = tokenizer.ids_to_tokens([index])[0].removeprefix("##").strip("▁Ġ")
+        if index in inner:
+            words[-1] += piece
+        else:
+            words.append(piece)
+    assert [w for w in words if w] == ["the", "riverbank", ",", "unhappy"]
+    assert not inner & set(tokenizer.special_ids)
+
+
+def test_electra_may_leave_15_percent_visible_as_its_published_code_does():
+    objective = ReplacedTokens(**tiny_run.IDS, mask_share=0.85)
+    rows = tiny_run.rows(kind="electra")
+    batch = objective.batch(rows, range(200), [0] * 200, step=0)
+    chosen = batch["labels"] != IGNORED
+    masked = batch["input_ids"][chosen] == 4
+    assert float(masked.float().mean()) == pytest.approx(0.85, abs=0.06)
+    assert torch.equal(batch["input_ids"][chosen][~masked], batch["labels"][chosen][~masked])
