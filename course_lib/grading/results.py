@@ -75,7 +75,6 @@ class Limits:
     tmp_mb: int = 64  # files written, and the largest of them
     processes: int = 64
     open_files: int = 256
-    message_mb: int = 64  # one value handed to a check
     restarts: int = 6  # new workers after a hang or a death
 
     def __post_init__(self) -> None:
