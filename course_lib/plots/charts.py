@@ -256,6 +256,7 @@ def bars(values, published=None, title=None, ax=None, *, y_label="", colors=None
                     va="center", fontsize=11)  # fmt: skip
     ax.set_xticks(range(len(categories)), [printable(c).replace(" / ", "\n") for c in categories])
     ax.set(ylabel=y_label, yscale="log" if log else "linear")
+    ax.margins(y=0.1)  # room for the numbers above the bars
     add_caption(ax, caption)
     return ax
 
