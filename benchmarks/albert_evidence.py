@@ -1,0 +1,200 @@
+"""Recorded runs for the lesson on ALBERT; takes a while, so it goes on where it stopped.
+
+    python -m benchmarks.albert_evidence            # both parts
+    python -m benchmarks.albert_evidence pairs      # or one
+
+Each part writes notebooks/records/09_PART.json: settings, every seed's values, versions, date and
+hardware in general words. All runs use tinyworld, small ALBERTs and one thread.
+
+    pairs    one ALBERT learns masked words; then it goes on with NSP or with SOP, three seeds each
+    sharing  masked words with layers that share nothing, attention, feed-forward or all (3 seeds)
+"""
+
+import json
+import platform
+import sys
+import time
+from dataclasses import asdict, replace
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from sklearn.linear_model import LogisticRegression
+
+from course_lib import data, tinyworld
+from course_lib.albert import AlbertForPreTraining
+from course_lib.config import ModelConfig
+from course_lib.objectives import MaskedLM, pad_rows
+from course_lib.packing import nsp_pairs, sop_pairs
+from course_lib.pretraining import HeldOut, pretrain
+from course_lib.recipes import start_at_frequencies
+from course_lib.tinyworld.probe import accuracy_by_role, hidden_words
+from course_lib.training import History, TrainConfig
+
+RECORDS = Path(__file__).resolve().parent.parent / "notebooks" / "records"
+SEEDS = (0, 1, 2)
+SEQ_LEN, RATE = 64, 0.3  # more hidden words than BERT's 15 %: short runs learn more
+DOCUMENTS, HELD_OUT = 20_000, 600
+TOKENIZER = tinyworld.tokenizer()
+SHAPE = ModelConfig(
+    vocab_size=TOKENIZER.vocab_size, hidden_size=64, num_layers=3, num_heads=4,
+    intermediate_size=256, max_positions=SEQ_LEN, dropout=0.0, attention_dropout=0.0,
+    initializer_range=0.1, embedding_size=64, shared="all",
+)  # fmt: skip
+SHARING = TrainConfig(steps=300, batch_size=32, learning_rate=5e-3, warmup_steps=40, eval_every=50,
+                      precision="fp32", compile="off")  # fmt: skip
+BASE = replace(SHARING, steps=2000, eval_every=250)
+GO_ON = replace(SHARING, steps=300, learning_rate=2e-3, eval_every=50)
+PACK = {"nsp": nsp_pairs, "sop": sop_pairs}
+PROBED = 1000  # pairs that a linear probe learns from
+
+
+@cache
+def rows(question: str, n_documents: int, seed: int) -> Dataset:
+    """Rows of tinyworld with this question about the two texts ("none": SOP's, not asked)."""
+    if question == "none":
+        return rows("sop", n_documents, seed).remove_columns("next_sentence_label")
+    documents = data.encode_corpus(tinyworld.dataset(n_documents, seed, truth=False), TOKENIZER)
+    return PACK[question](documents, SEQ_LEN, TOKENIZER).shuffle(seed=0).flatten_indices()
+
+
+def new_model(seed: int, **changes) -> AlbertForPreTraining:
+    torch.manual_seed(seed)
+    model = AlbertForPreTraining(SHAPE.replace(**changes))
+    start_at_frequencies(model, rows("none", DOCUMENTS, 0))
+    return model
+
+
+def learn(model, question: str, config: TrainConfig, **options) -> History:
+    """Pre-train to the end; a run that was interrupted is no result."""
+    objective = MaskedLM.from_tokenizer(TOKENIZER, seed=config.seed, rate=RATE)
+    history = pretrain(
+        model, rows(question, DOCUMENTS, 0), objective, config, monitor=False,
+        held_out=rows(question, HELD_OUT, 1), eval_rows=256, **options,
+    )  # fmt: skip
+    if history.stopped_early:
+        raise SystemExit("stopped; what was complete is in the records")
+    return history
+
+
+def curve(history: History) -> list[dict]:
+    return [{k: round(v, 4) for k, v in look.items()} for look in history.evaluations]
+
+
+def sharing(arm: str, seed: int) -> dict:
+    """Masked words; then the layers, and the loss if the shared layer runs more or less often."""
+    model = new_model(seed, shared=arm)
+    history = learn(model, "none", replace(SHARING, seed=seed))
+    found = {"parameters": sum(p.numel() for p in model.parameters()),
+             "layer_parameters": sum(p.numel() for p in model.bert.encoder.parameters()),
+             "evaluations": curve(history), **layer_steps(model.eval())}  # fmt: skip
+    return found | ({"loss_by_repeats": by_repeats(model)} if arm == "all" else {})
+
+
+@torch.no_grad()
+def layer_steps(model: AlbertForPreTraining) -> dict:
+    """For each layer, mean distance and cosine between what enters and what leaves it."""
+    batch = pad_rows(rows("none", HELD_OUT, 1), range(64), TOKENIZER.pad_id)
+    real = batch["attention_mask"].bool()
+    states = [state[real] for state in model.bert(**batch).hidden_states]  # L + 1 of (tokens, D)
+    pairs = list(zip(states, states[1:], strict=False))
+    cosines = [torch.cosine_similarity(a, b).mean() for a, b in pairs]
+    return {"layer_distance": [round(float((b - a).norm(dim=1).mean()), 4) for a, b in pairs],
+            "layer_cosine": [round(float(c), 4) for c in cosines]}  # fmt: skip
+
+
+def by_repeats(model: AlbertForPreTraining) -> list[float]:
+    """MLM loss if the shared layer runs 1, 2, ... 8 times, though it was trained to run 3 times."""
+    held_out = HeldOut(rows("none", HELD_OUT, 1), MaskedLM.from_tokenizer(TOKENIZER, rate=RATE))
+    layers, found = model.bert.encoder.layers, []
+    for times in range(1, 9):
+        model.bert.encoder.layers = torch.nn.ModuleList([layers[0]] * times)
+        found.append(round(held_out.evaluate(model)["mlm_loss"], 4))
+    model.bert.encoder.layers = layers
+    return found
+
+
+@cache
+def base() -> tuple[dict, dict]:
+    """Weights and figures of an ALBERT that has learned masked words alone; kept in the cache."""
+    path = Path(data.cache_dir()) / "09-albert-base.pt"
+    if not path.exists():
+        model, hidden = new_model(0, num_layers=2), hidden_words(200, TOKENIZER)
+        history = learn(model, "none", BASE, also=lambda m: accuracy_by_role(m, hidden))
+        torch.save((model.state_dict(), {"evaluations": curve(history), **both(model)}), path)
+    return torch.load(path)
+
+
+def pairs(arm: str, seed: int) -> dict:
+    """Masked words and a question about pairs, from the common start; then both questions."""
+    weights, figures = base()
+    if arm == "none":
+        return figures
+    model = new_model(100 + seed, num_layers=2)
+    new = {k: v for k, v in model.state_dict().items() if k.startswith(("nsp", "bert.pooler"))}
+    model.load_state_dict(weights | new)  # the head that answers starts anew
+    history = learn(model, arm, replace(GO_ON, seed=seed))
+    return {"evaluations": curve(history), **both(model)}
+
+
+def both(model: AlbertForPreTraining) -> dict:
+    """Held-out accuracy on both questions: of the model's own head, and of a linear probe."""
+    found, objective = {}, MaskedLM.from_tokenizer(TOKENIZER, rate=RATE)
+    for question in PACK:
+        head = HeldOut(rows(question, HELD_OUT, 1), objective, 600).evaluate(model.eval())
+        found |= {f"{question}_head": round(head["nsp_accuracy"], 4),
+                  f"{question}_mlm_loss": round(head["mlm_loss"], 4),
+                  f"{question}_probe": round(probe(model, question), 4)}  # fmt: skip
+    return found
+
+
+@torch.no_grad()
+def probe(model: AlbertForPreTraining, question: str) -> float:
+    """Held-out accuracy of a linear classifier on the mean vectors of A and of B, model frozen."""
+    features = []
+    for n_documents, seed in ((DOCUMENTS, 0), (HELD_OUT, 1)):
+        part = rows(question, n_documents, seed)
+        batch = pad_rows(part, range(min(PROBED, len(part))), TOKENIZER.pad_id)
+        labels = batch.pop("next_sentence_label")
+        hidden = model.bert(**batch).last_hidden_state  # (B, T, D)
+        sides = [batch["attention_mask"] * (batch["token_type_ids"] == s) for s in (0, 1)]
+        means = [(hidden * s[..., None]).sum(1) / s.sum(1, keepdim=True) for s in sides]
+        features.append((torch.cat(means, 1).numpy(), labels.numpy()))
+    (x, y), (test_x, test_y) = features
+    return float(LogisticRegression(max_iter=300).fit(x, y).score(test_x, test_y))
+
+
+def record(name: str, run, arms, settings: dict) -> None:
+    """Run what is missing of a part, writing after each run."""
+    path = RECORDS / f"09_{name}.json"
+    found = json.loads(path.read_text()) if path.exists() else {
+        "command": f"python -m benchmarks.albert_evidence {name}",
+        "shape": asdict(SHAPE), "train": settings, "documents": DOCUMENTS, "seq_len": SEQ_LEN,
+        "hidden_share": RATE, "date": date.today().isoformat(),
+        "hardware": f"{platform.machine()} server CPU, 1 thread, shared with other work",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "runs": {}}  # fmt: skip
+    for seed in SEEDS:  # seed by seed: a half-finished record compares all arms
+        for arm in arms:
+            if str(seed) in found["runs"].setdefault(arm, {}) or (arm == "none" and seed):
+                continue
+            started = time.process_time()
+            found["runs"][arm][str(seed)] = run(arm, seed)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(found, indent=1) + "\n")
+            print(f"{name}: {arm}, seed {seed}: {time.process_time() - started:.0f} s", flush=True)
+
+
+def main(parts: list[str]) -> None:
+    torch.set_num_threads(1)
+    if "pairs" in parts:
+        record("pairs", pairs, ("none", *PACK), {"base": asdict(BASE), "then": asdict(GO_ON)})
+    if "sharing" in parts:
+        arms = ("all", "nothing", "attention", "feed_forward")
+        record("sharing", sharing, arms, asdict(SHARING))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["pairs", "sharing"])
