@@ -11,6 +11,7 @@ held-out words that are the same for all arms of a part.
     formats  the four input formats of section 4.2, with and without next sentence prediction
     batch    small and large batches, the same passes over the same text, learning rate tuned
     data     a quarter of the text, or four times as much, at equal steps
+    longer   running text and single documents over three times the steps, one seed
 """
 
 import json
@@ -202,7 +203,7 @@ def hidden_loss(model, hidden: HiddenWords) -> float:
     return float(torch.nn.functional.cross_entropy(logits, hidden.labels))
 
 
-def formats(arm: str, seed: int) -> dict:
+def formats(arm: str, seed: int, steps: int = FORMAT_STEPS) -> dict:
     """Train in one format; look at hidden words of whole documents, as one text and as a pair."""
     pack, with_nsp = FORMATS[arm]
     rows = pack(encoded(6000, 0), LONG_ROW, TOKENIZER)
@@ -215,7 +216,7 @@ def formats(arm: str, seed: int) -> dict:
     one, two = hidden_documents(False), hidden_documents(True)
     history = train(
         model, rows, MaskedLM.from_tokenizer(TOKENIZER, seed=seed),
-        settings_of(FORMAT_STEPS, size, RATE, seed),
+        settings_of(steps, size, RATE, seed),
         lambda model: {"as one text": hidden_loss(model, one),
                        "as a pair": hidden_loss(model, two)})
     result = {"rows in a batch": size, "tokens": history.tokens,
@@ -231,6 +232,14 @@ def formats(arm: str, seed: int) -> dict:
     return result
 
 
+LONGER_STEPS = 3 * FORMAT_STEPS
+LONGER = ("FULL-SENTENCES", "DOC-SENTENCES")
+
+
+def longer(arm: str, seed: int) -> dict:
+    return formats(arm, seed, LONGER_STEPS)
+
+
 # --- records --------------------------------------------------------------------------------------
 
 
@@ -239,7 +248,7 @@ def opened(name: str) -> dict:
     path = RECORDS / f"08-{name}.json"
     if path.exists():
         return json.loads(path.read_text())
-    steps = FORMAT_STEPS if name == "formats" else STEPS
+    steps = {"formats": FORMAT_STEPS, "longer": LONGER_STEPS}.get(name, STEPS)
     shape = {k: getattr(SHAPE, k) for k in SHAPE.__dataclass_fields__}
     return {
         "what": f"lesson 08, part {name}",
@@ -254,10 +263,10 @@ def opened(name: str) -> dict:
     }
 
 
-def record(name: str, run, arms) -> None:
+def record(name: str, run, arms, seeds=SEEDS) -> None:
     """Run what is missing of a part, writing after each run."""
     found = opened(name)
-    for seed in SEEDS:  # seed by seed: a half-finished record compares all arms
+    for seed in seeds:  # seed by seed: a half-finished record compares all arms
         for arm in arms:
             if str(seed) in found["runs"].setdefault(arm, {}):
                 continue
@@ -285,6 +294,7 @@ PARTS = {
     "formats": lambda: record("formats", formats, FORMATS),
     "batch": tune_and_run_batches,
     "data": lambda: (share_runs(), record("data", amounts, ROWS)),
+    "longer": lambda: record("longer", longer, LONGER, SEEDS[:1]),
 }
 
 
