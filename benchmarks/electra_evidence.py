@@ -9,7 +9,8 @@ hardware in general words. All runs use a discriminator of 2 layers and one thre
     arms    tinyworld: generators of several sizes, tied or not, joint or in two stages, two weights
             of the loss, and the models between BERT and ELECTRA; then names marked by each encoder
             after fine-tuning on few labeled documents
-    genres  the same ELECTRA on three kinds of real text (needs COURSE_DATA, or the hub)
+    genres  the same ELECTRA on three kinds of real text (needs COURSE_DATA, or the hub), and on
+            running text of tinyworld
 """
 
 import copy
@@ -204,20 +205,31 @@ def names_f1(encoder: nn.Module) -> list[float]:
 
 # --- real text ------------------------------------------------------------------------------------
 
-GENRES = {"encyclopedia": "wikipedia_en", "books": "books_en", "film reviews": "imdb"}
-WORDS, TEXTS = 2048, 1500
-GENRE_RECIPE = replace(RECIPE, eval_every=100)
+GENRES = {
+    "encyclopedia": "wikipedia_en",
+    "books": "books_en",
+    "film reviews": "imdb",
+    "tinyworld, running text": "tinyworld",
+}
+PIECES, TEXTS = 512, 1500
+GENRE_RECIPE = replace(RECIPE, steps=240, eval_every=120)
 
 
 @cache
 def genre_rows(name: str):
-    """Vocabulary, training rows and held-out rows of a genre; a row goes over sentence ends."""
+    """Tokenizer, training rows and held-out rows; a row of running text goes over sentence ends."""
+    if name == "tinyworld":
+        texts = tinyworld.dataset(DOCUMENTS, 0, truth=False)
+        packed = full_sentences(data.encode_corpus(texts, TOKENIZER), ROW, TOKENIZER)
+        held = tinyworld.dataset(HELD_OUT, 1, truth=False)
+        held = full_sentences(data.encode_corpus(held, TOKENIZER), ROW, TOKENIZER)
+        return TOKENIZER, packed, held
     texts = data.load(name)["train"]
     if data.is_stand_in(texts):
         raise SystemExit(f"{name} is not here: set COURSE_DATA to a folder that has it")
     texts = texts.shuffle(seed=0)
     texts = texts.select(range(min(TEXTS, len(texts))))
-    tokenizer = learn_vocabulary(texts, WORDS)
+    tokenizer = learn_vocabulary(texts, PIECES)
     packed = full_sentences(data.encode_corpus(texts, tokenizer), ROW, tokenizer)
     held = packed.select(range(len(packed) - EVAL_ROWS, len(packed)))  # of the last texts
     return tokenizer, packed.select(range(len(packed) - 4 * EVAL_ROWS)), held
@@ -250,6 +262,7 @@ def opened(name: str) -> dict:
         "tuning": {"labeled": LABELED, "label_sets": LABEL_SETS, "test": TESTED,
                    "epochs": TUNING.epochs, "learning_rate": TUNING.learning_rate},
         "date": date.today().isoformat(),
+        "pieces": TOKENIZER.vocab_size if name == "arms" else PIECES,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "hardware": f"{platform.machine()} server CPU, 1 thread, shared with other work",
         "runs": {},
