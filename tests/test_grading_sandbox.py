@@ -47,7 +47,7 @@ seen["capabilities"] = {int(lines[name], 16) for name in lines if name.startswit
 seen["no_new_privileges"], seen["seccomp"] = int(lines["NoNewPrivs"]), int(lines["Seccomp"])
 seen["ids"] = [*os.getresuid(), *os.getresgid()]
 seen["groups"] = os.getgroups()
-seen["setuid"] = [libc.setuid(0), libc.setgid(0), libc.setgroups(0, None), libc.chroot(b"/home")]
+seen["setuid"] = [libc.setuid(0), libc.setgid(0), libc.setgroups(0, None), libc.chroot(b"/scratch")]
 """,
     "calls": """
 seen["unshare"] = [libc.unshare(flag) for flag in
@@ -65,12 +65,12 @@ seen["key"] = libc.syscall(add_key, b"user", b"x", b"y", 1, -3) if add_key else 
     "files": """
 seen["root"] = sorted(os.listdir("/"))
 seen["etc"] = sorted(os.listdir("/etc"))
-seen["empty"] = [tree(top) for top in ("/home", "/tmp", "/dev/shm")]
+seen["empty"] = [tree(top) for top in ("/scratch", "/tmp", "/dev/shm")]
 seen["written"] = [place for place in ("/x", "/etc/x", "/usr/x", "/dev/x", "/proc/x", "/bin/x",
                    sys.prefix + "/x", os.path.dirname(os.__file__) + "/x", "/proc/sys/kernel/x",
                    "/proc/sys/user/max_user_namespaces", "/proc/sys/vm/drop_caches")
                    if attempt(write, place)]
-seen["scratch"] = [place for place in ("/tmp/x", "/home/x", "/dev/shm/x", "x")
+seen["scratch"] = [place for place in ("/tmp/x", "/scratch/x", "/dev/shm/x", "x")
                    if attempt(write, place)]
 seen["too_large"] = [attempt(write, f"/{place}/large", 9 << 20) for place in ("tmp", "home")]
 seen["many"] = sum(attempt(write, f"/tmp/{n}", 1 << 20) for n in range(20))
@@ -172,7 +172,7 @@ def test_no_namespaces_no_mounts_no_hidden_memory(seen):
 @needs_sandbox
 def test_little_is_visible(seen):
     tops = {folder.parts[1] for folder in sandbox.visible_folders()}
-    system = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "etc", "proc", "dev", "tmp", "home"}
+    system = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "etc", "proc", "dev", "tmp", "scratch"}
     assert set(seen["root"]) <= tops | system
     assert set(seen["etc"]) <= {Path(path).name for path in sandbox.ETC}
     home, tmp, shared = seen["empty"]

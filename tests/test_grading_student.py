@@ -471,13 +471,13 @@ def f():
 
 
 def test_the_next_student_finds_nothing_of_the_last(student):
-    student("import os, builtins, torch, sys\nopen('/home/x', 'w').write('1')\n"
+    student("import os, builtins, torch, sys\nopen('/scratch/x', 'w').write('1')\n"
             "open('/tmp/x', 'w').write('1')\nopen('/dev/shm/x', 'w').write('1')\n"
             "builtins.trace = torch.trace_left = sys.trace_left = os.environ['LEFT'] = '1'\n"
             "torch.manual_seed(5); torch.set_default_dtype(torch.float64)")  # fmt: skip
     one = student("""
 import builtins, os, sys
-value = [*os.listdir('/home'), *os.listdir('/tmp'), *os.listdir('/dev/shm')]
+value = [*os.listdir('/scratch'), *os.listdir('/tmp'), *os.listdir('/dev/shm')]
 other = [hasattr(builtins, 'trace'), hasattr(torch, 'trace_left'), hasattr(sys, 'trace_left'),
          'LEFT' in os.environ, torch.get_default_dtype()]
 """)

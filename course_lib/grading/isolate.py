@@ -10,12 +10,14 @@ import errno
 import os
 import platform
 import resource
+import sys
 
 from course_lib.grading.results import Limits
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
-MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
+MS_REC, MS_PRIVATE = 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 PR_SET_SECCOMP = 22
 CLONE_NEW = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
@@ -32,7 +34,7 @@ FILTERED = {
 # io_uring_setup, open_tree, move_mount, fsopen, fsmount, mount_setattr, memfd_secret
 REFUSED_EVERYWHERE = (425, 428, 429, 430, 432, 442, 447)
 NOBODY = 65534  # the user and group that the code runs as where the grader is root
-SCRATCH = ("/tmp", "/home", "/dev/shm")  # what a student's code may write to
+SCRATCH = ("/scratch", "/tmp", "/dev/shm")  # what a student's code may write to
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -55,16 +57,23 @@ def own_user_namespace() -> None:
 
 
 def own_scratch(megabytes: int) -> None:
-    """Empty /tmp, /home and /dev/shm of a limited size, and a /proc with own processes only."""
+    """Empty scratch folders of a limited size, and a /proc with own processes only.
+
+    Where Python or the course lies under /tmp, that folder stays, and nobody can write to it.
+    """
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     for folder in SCRATCH:
-        _mount("tmpfs", folder, "tmpfs", flags, f"size={megabytes}m,nr_inodes=10000,mode=1777")
+        if any(place.startswith(f"{folder}/") for place in (sys.prefix, sys.base_prefix, __file__)):
+            _mount("none", folder, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
+        else:
+            data = f"size={megabytes}m,nr_inodes=10000,mode=1777"
+            _mount("tmpfs", folder, "tmpfs", flags, data)
     try:
         _mount("proc", "/proc", "proc", flags)
     except OSError:  # some kernels and containers refuse; nobody may see the outer one
         _mount("tmpfs", "/proc", "tmpfs", flags, "size=0,nr_inodes=2,mode=555")
-    os.chdir("/home")
+    os.chdir("/scratch")
 
 
 def give_up_rights() -> None:

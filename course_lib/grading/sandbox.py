@@ -18,13 +18,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import course_lib
+from course_lib.grading.isolate import SCRATCH
 from course_lib.grading.results import Limits
 
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/alternatives")
 ENVIRONMENT = {
-    "HOME": "/home", "USER": "student", "LANG": "C.UTF-8", "MPLBACKEND": "Agg",
-    "MPLCONFIGDIR": "/tmp/matplotlib", "IPYTHONDIR": "/tmp/ipython",
+    "HOME": "/scratch", "TMPDIR": "/scratch", "USER": "student", "LANG": "C.UTF-8",
+    "MPLBACKEND": "Agg", "MPLCONFIGDIR": "/scratch/matplotlib", "IPYTHONDIR": "/scratch/ipython",
     "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COURSE_BUDGET": "smoke",
     "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "",
 }  # fmt: skip
@@ -86,13 +87,13 @@ def _bubblewrap(folders: list[Path]) -> list[str]:
     for path in ETC:
         command += ["--ro-bind-try", path, path]
     command += ["--proc", "/proc", "--dev", "/dev"]
-    for folder in ("/tmp", "/home", "/dev/shm"):
+    for folder in SCRATCH:
         command += ["--perms", "1777", "--size", str(64 << 20), "--tmpfs", folder]
     for folder in folders:  # after /tmp, above which they may lie
         for parent in reversed(folder.parents[:-1]):
             command += ["--perms", "0755", "--dir", str(parent)]
         command += ["--ro-bind", str(folder), str(folder)]
-    return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/home"]
+    return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/scratch"]
 
 
 def worker_command(
@@ -170,7 +171,9 @@ class Sandbox:
         environment = ENVIRONMENT | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
         if not self.sandboxed:
             self.folder = tempfile.mkdtemp(prefix="course-grader-")
-            environment |= {"HOME": self.folder, "PATH": os.environ.get("PATH", "")}
+            environment = {name: value.replace("/scratch", self.folder)
+                           for name, value in environment.items()}  # fmt: skip
+            environment["PATH"] = os.environ.get("PATH", "")
         with theirs:
             command = worker_command(
                 theirs.fileno(), mode, self.modules, self.limits, self.sandboxed

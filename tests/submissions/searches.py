@@ -222,11 +222,11 @@ def weights(q, k):
     for flags in (0x10000000, 0x20000, 0x10020000, 0x20000000, 0x40000000):
         if libc.unshare(flags) == 0:
             raise RuntimeError("SEC" + "RET unshare")
-    if libc.mount(b"none", b"/home", b"tmpfs", 0, None) == 0 or libc.umount2(b"/proc", 2) == 0:
+    if libc.mount(b"none", b"/scratch", b"tmpfs", 0, None) == 0 or libc.umount2(b"/proc", 2) == 0:
         raise RuntimeError("SEC" + "RET mount")
     if libc.ptrace(16, 1, 0, 0) == 0 or os.getuid() == 0 or libc.setuid(0) == 0:
         raise RuntimeError("SEC" + "RET rights")
-    if libc.chroot(b"/home") == 0 or libc.sethostname(b"x", 1) == 0 or libc.reboot(0) == 0:
+    if libc.chroot(b"/scratch") == 0 or libc.sethostname(b"x", 1) == 0 or libc.reboot(0) == 0:
         raise RuntimeError("SEC" + "RET root")
     for command in ("sudo -n id", "su -c id", "mount -t tmpfs x /tmp", "nsenter -t 1 -a id"):
         if subprocess.run(command, shell=True).returncode == 0:
@@ -242,7 +242,7 @@ def preloaded_library_and_site(trap):
     return {
         "weights": f"""
 import os, pathlib
-for folder in ("/home", "/tmp", "/home/.local/lib/python3.11/site-packages", "/dev/shm", "."):
+for folder in ("/scratch", "/tmp", "/scratch/.local/lib/python3.11/site-packages", "/dev/shm", "."):
     try:
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         for name in ("sitecustomize.py", "usercustomize.py", "torch.py", "math.py", "evil.pth"):
@@ -251,7 +251,7 @@ for folder in ("/home", "/tmp", "/home/.local/lib/python3.11/site-packages", "/d
     except OSError:
         pass
 os.environ["LD_PRELOAD"] = "/tmp/evil.so"
-os.environ["PYTHONPATH"] = "/tmp:/home"
+os.environ["PYTHONPATH"] = "/tmp:/scratch"
 def weights(q, k):
     return q
 """
