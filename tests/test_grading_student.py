@@ -481,7 +481,9 @@ value = [*os.listdir('/scratch'), *os.listdir('/tmp'), *os.listdir('/dev/shm')]
 other = [hasattr(builtins, 'trace'), hasattr(torch, 'trace_left'), hasattr(sys, 'trace_left'),
          'LEFT' in os.environ, torch.get_default_dtype()]
 """)
-    assert get(one, "value") == [] and get(one, "other") == [False] * 4 + [torch.float32]
+    course = {folder.parts[2] for folder in sandbox.visible_folders()
+              if folder.parts[1] == "tmp"}  # fmt: skip
+    assert set(get(one, "value")) <= course and get(one, "other") == [False] * 4 + [torch.float32]
 
 
 def test_many_calls_take_little_time(student):

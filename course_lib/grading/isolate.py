@@ -10,14 +10,13 @@ import errno
 import os
 import platform
 import resource
-import sys
+from pathlib import Path
 
 from course_lib.grading.results import Limits
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
-MS_REC, MS_PRIVATE = 16384, 1 << 18
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 PR_SET_SECCOMP = 22
 CLONE_NEW = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
@@ -56,19 +55,22 @@ def own_user_namespace() -> None:
     _write("/proc/self/gid_map", f"{gid} {gid} 1")
 
 
-def own_scratch(megabytes: int) -> None:
+def own_scratch(megabytes: int, visible: list[Path]) -> None:
     """Empty scratch folders of a limited size, and a /proc with own processes only.
 
-    Where Python or the course lies under /tmp, that folder stays, and nobody can write to it.
+    The visible folders, with Python and the course, are put back where the new ones cover them.
     """
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
-    for folder in SCRATCH:
-        if any(place.startswith(f"{folder}/") for place in (sys.prefix, sys.base_prefix, __file__)):
-            _mount("none", folder, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
-        else:
-            data = f"size={megabytes}m,nr_inodes=10000,mode=1777"
-            _mount("tmpfs", folder, "tmpfs", flags, data)
+    for top in SCRATCH:
+        covered = {folder: os.open(folder, os.O_PATH) for folder in visible
+                   if Path(top) in folder.parents}  # fmt: skip
+        data = f"size={megabytes}m,nr_inodes=10000,mode=1777"
+        _mount("tmpfs", top, "tmpfs", flags, data)
+        for folder, opened in covered.items():
+            folder.mkdir(parents=True)
+            _mount(f"/proc/self/fd/{opened}", str(folder), None, MS_BIND | MS_REC)
+            os.close(opened)
     try:
         _mount("proc", "/proc", "proc", flags)
     except OSError:  # some kernels and containers refuse; nobody may see the outer one

@@ -20,6 +20,7 @@ from traitlets.config import Config
 
 from course_lib.grading import isolate, wire
 from course_lib.grading.results import Limits, read_json
+from course_lib.grading.sandbox import visible_folders
 
 
 class Worker:
@@ -276,7 +277,7 @@ def confined_student(limits: Limits, fd: int, control: socket.socket, shell, rep
     try:
         control.close()
         isolate.first_to_go()
-        isolate.own_scratch(limits.tmp_mb)
+        isolate.own_scratch(limits.tmp_mb, visible_folders())
         isolate.give_up_rights()
         isolate.limit_resources(limits)
         os.write(report, b"ready\n")
