@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from course_lib.grading.quick import skip_slow_import
+
+skip_slow_import()  # before nbval, which is loaded after this plugin
 CELL = re.compile(r"::Cell (\d+)$")
 
 

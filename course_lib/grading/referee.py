@@ -31,14 +31,13 @@ class NotReached(Exception):
 class Referee:
     """`begin` a student, `enter` each check, `end`: the cells made by `session` call these."""
 
-    def __init__(self, plan_file: str):
+    def __init__(self, plan_file: str, sandbox: Sandbox):
         self.plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
         self.setup, self.names = self.plan["setup"], tuple(self.plan["names"])
         self.limits = from_plain(Limits, self.plan["limits"])
-        self.sandbox = Sandbox(self.plan["modules"], self.limits, self.plan["sandboxed"])
-        self.sandbox.warm_up()
+        self.sandbox = sandbox
         self.shell = get_ipython()
-        self.kept = {*self.shell.user_ns, "__referee__"}
+        self.kept = {*self.shell.user_ns, "__referee__", "__sandbox__"}
         self.shell.events.register("post_run_cell", self._note)
         self.student: Student | None = None
         self.current: tuple[str, str] | None = None  # check and part that is running

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import course_lib
 from course_lib.grading.isolate import SCRATCH
-from course_lib.grading.results import Limits
+from course_lib.grading.results import Limits, from_plain
 
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/alternatives")
@@ -121,6 +121,14 @@ class Sandbox:
         self.control: socket.socket | None = None
         self.folder: str | None = None  # home of a process without a sandbox
         self.ready = False  # whether the process has imported everything
+
+    @classmethod
+    def of_plan(cls, plan_file: str) -> "Sandbox":
+        """As the plan of a session says, already importing."""
+        plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
+        made = cls(plan["modules"], from_plain(Limits, plan["limits"]), plan["sandboxed"])
+        made.warm_up()
+        return made
 
     def new_worker(self) -> socket.socket:
         """A connection to a clean process for a student; the one before is ended.

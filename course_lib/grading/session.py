@@ -123,8 +123,10 @@ def make_plan(
 ) -> tuple[dict, nbformat.NotebookNode]:  # fmt: skip
     """What the referee has to know, and the notebook whose cells call it."""
     plan_file = str(Path(folder, "plan.json"))
-    start = ("from course_lib.grading.referee import Referee\n"
-             f"__referee__ = Referee({plan_file!r})")  # fmt: skip
+    start = ("from course_lib.grading.sandbox import Sandbox\n"
+             f"__sandbox__ = Sandbox.of_plan({plan_file!r})  # imports beside the next lines\n"
+             "from course_lib.grading.referee import Referee\n"
+             f"__referee__ = Referee({plan_file!r}, __sandbox__)")  # fmt: skip
     cells, roles = [start], [{"role": "start"}]
     setup = [cell.source for cell in assignment.setups]
     for place in places:
