@@ -85,7 +85,7 @@ def everything_that_can_be_read(trap):
 import os
 def weights(q, k):
     seen = 0
-    for top in ("/work", "/root", "/home", "/tmp", "/var", "/etc", "/proc/1/root", "/dev/shm"):
+    for top in ("/srv", "/root", "/home", "/tmp", "/var", "/etc", "/proc/1/root", "/dev/shm"):
         for folder, folders, files in os.walk(top):
             if "site-packages" in folder or "/lib/python" in folder:
                 folders.clear()
