@@ -16,8 +16,5 @@ c.LabApp.extension_manager = "readonly"
 # The workspace remembers the layout; it starts with the table of contents open.
 c.LabApp.workspaces_dir = str(root / ".lab" / "workspaces")
 c.LabApp.default_url = "/lab/workspaces/course/tree/notebooks/00_start_here.ipynb"
-# nbgrader is here for `make exercises`; its buttons and tabs are for other courses.
-c.ServerApp.jpserver_extensions = {
-    f"nbgrader.server_extensions.{part}": False
-    for part in ("formgrader", "validate_assignment", "assignment_list", "course_list")
-}
+# nbgrader is here for `make exercises` alone: its server parts are switched off in
+# jupyter_server_config.d, its buttons in labconfig.
