@@ -119,10 +119,8 @@ class BertForPreTraining(nn.Module):
         elsewhere. next_sentence_label (B,): 0 = B really follows A. The counts: see `mean_loss`.
         """
         encoded = self.bert(input_ids, token_type_ids, attention_mask)
-        hidden = encoded.last_hidden_state  # (B, T, D)
-        if masked_positions is not None:
-            hidden = hidden.flatten(0, 1).index_select(0, masked_positions)  # (N, D)
-        mlm_logits, nsp_logits = self.mlm(hidden), self.nsp(encoded.pooled)
+        mlm_logits = self.mlm(encoded.last_hidden_state, masked_positions)
+        nsp_logits = self.nsp(encoded.pooled)
         mlm_loss = nsp_loss = None
         if masked_labels is not None:
             mlm_loss = mean_loss(mlm_logits, masked_labels, masked_count)

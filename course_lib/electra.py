@@ -59,9 +59,7 @@ class Generator(nn.Module):
     ) -> Tensor:
         """Scores (B, T, V), or (N, V) at masked_positions."""
         hidden = self.bert(input_ids, token_type_ids, attention_mask).last_hidden_state
-        if masked_positions is not None:
-            hidden = hidden.flatten(0, 1).index_select(0, masked_positions)  # (N, D)
-        return self.mlm(hidden)
+        return self.mlm(hidden, masked_positions)
 
 
 class ReplacedTokenHead(nn.Module):

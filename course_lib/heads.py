@@ -52,8 +52,11 @@ class MLMHead(nn.Module):
         self.decoder = nn.Linear(token_embedding.embedding_dim, config.vocab_size)
         self.decoder.weight = token_embedding.weight
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(..., D) -> (..., V)."""
+    def forward(self, hidden: Tensor, positions: Tensor | None = None) -> Tensor:
+        """(..., D) -> (..., V). With positions (N,), indices into the B*T tokens laid end to end,
+        (B, T, D) -> (N, V): only at those tokens."""
+        if positions is not None:
+            hidden = hidden.flatten(0, 1).index_select(0, positions)  # (N, D)
         return self.decoder(self.norm(self.activation(self.dense(hidden))))
 
 

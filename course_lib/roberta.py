@@ -74,9 +74,7 @@ class RobertaForMaskedLM(nn.Module):
     ) -> MaskedLMOutput:
         """Arguments as in `bert.BertForPreTraining`."""
         hidden = self.bert(input_ids, token_type_ids, attention_mask).last_hidden_state
-        if masked_positions is not None:
-            hidden = hidden.flatten(0, 1).index_select(0, masked_positions)  # (N, D)
-        logits = self.mlm(hidden)
+        logits = self.mlm(hidden, masked_positions)
         loss = None if masked_labels is None else mean_loss(logits, masked_labels, masked_count)
         return MaskedLMOutput(loss, logits)
 
