@@ -228,3 +228,29 @@ def test_a_ladder_shows_what_each_rung_added():
     assert [t.get_text() for t in ax.texts] == ["80.0", "+3.0\n(83.0)", "-0.5\n(82.5)"]
     with pytest.raises(ValueError, match="at least 2 levels"):
         plots.ladder({"start": 80})
+
+
+def test_points_stand_where_they_should_and_their_names_beside_them():
+    values = {"BERT-Base": (1e8, 80.0), "BERT-Large": (1.02e8, 80.1), "ALBERT": (1e7, 85.0)}
+    ax = drawn(plots.points(values, "title", log_x=True, hollow=["ALBERT"], caption="c",
+                            lines={"ELECTRA": [(1e7, 80), (2e7, 82)]}, slope={"equal": 1e-7}))
+    marks = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [(m.get_xdata()[0], m.get_ydata()[0]) for m in marks] == list(values.values())
+    assert marks[0].get_color() == plots.COLORS["bert"]
+    assert marks[2].get_markerfacecolor() == "white"
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert {text.get_text() for text in ax.texts} == set(values)
+    assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
+    with pytest.raises(ValueError, match="'x' is at"):
+        plots.points({"x": (0, 1)}, log_x=True)
+
+
+def test_towers_show_a_shared_part_once_on_the_left_and_as_often_as_it_runs_on_the_right():
+    shared = [("table", "embedding", 10.0, 0.0, 1), ("layer", "layer", 5.0, 2.0, 3)]
+    apart = [("table", "embedding", 10.0, 0.0, 1), ("layer", "layer", 15.0, 2.0, 3)]
+    ax = drawn(plots.towers({"ALBERT": shared, "BERT": apart}, caption="c"))
+    heights = [patch.get_height() for patch in ax.patches]
+    assert np.allclose(heights, [0.4, 0.2, *[1 / 3] * 3, 0.4, 0.6, *[1 / 3] * 3])
+    assert {"15", "25", "6"} <= {text.get_text() for text in ax.texts}
+    with pytest.raises(ValueError, match="negative amount"):
+        plots.towers({"x": [("part", "layer", -1, 1, 1)]})

@@ -2,19 +2,22 @@
 
 `style` holds colors, fonts and captions; `charts` heat maps, curves and bars; `strips` the
 timeline and rows of tokens; `tables` HTML tables and rows of pieces; `diagrams` block diagrams of
-live modules; `ladders` what each of several changes added.
+live modules; `ladders` what each of several changes added; `points` named points; `towers` what
+models store beside what they compute.
 """
 
 from .charts import attention_grid, bars, curve_panels, curves, heatmap, heatmaps, stacked
 from .diagrams import Block, blocks, module_blocks, trace
 from .ladders import ladder
+from .points import points
 from .strips import timeline, token_rows
 from .style import COLORS, GRAY, OKABE_ITO, caption, cjk_font, color, printable, use_style
 from .tables import Pieces, Table, pieces, table
+from .towers import towers
 
 __all__ = [
     "COLORS", "GRAY", "OKABE_ITO", "Block", "Pieces", "Table", "attention_grid", "bars", "blocks",
     "caption", "cjk_font", "color", "curve_panels", "curves", "heatmap", "heatmaps", "ladder",
-    "module_blocks", "pieces", "printable", "stacked", "table", "timeline", "token_rows", "trace",
-    "use_style",
+    "module_blocks", "pieces", "points", "printable", "stacked", "table", "timeline", "token_rows",
+    "towers", "trace", "use_style",
 ]  # fmt: skip
