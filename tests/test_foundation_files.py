@@ -31,6 +31,8 @@ def conda(root):
 def test_constraints_hold_a_fitting_version_of_every_package(requirements, root):
     tested = {canonicalize_name(name): v for name, v in doctor.tested_versions().items()}
     for need in requirements:
+        if need.marker and not need.marker.evaluate():
+            continue  # a package of another kind of machine
         name = canonicalize_name(need.name)
         assert name in tested, f"{name} is not in constraints.txt: run `make constraints`"
         assert need.specifier.contains(tested[name]), f"constraints.txt has {name} {tested[name]}"
