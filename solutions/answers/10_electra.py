@@ -435,7 +435,7 @@ def best_answer(p, q, rate):
     replaced = rate * q * (1 - p)
     return replaced / replaced.sum(-1, keepdim=True)
 
-# %% best-answer | wrong | NaN for a word that never occurs | says: 0 by 0
+# %% best-answer | wrong | NaN for a word that never occurs | says: 0 is divided by 0
 def best_answer(p, q, rate):
     return rate * q * (1 - p) / ((1 - rate) * p + rate * q)
 
