@@ -1,4 +1,5 @@
-"""How much arithmetic a model costs, counted as the ELECTRA paper counts it.
+"""How much arithmetic a model costs, counted as the ELECTRA paper counts it; and how much memory a
+training step keeps (`activation_bytes`).
 
 One multiplication and one addition are two operations. Looking up a token's vector counts as the
 matrix product that it is equal to, and the backward pass as much as the forward pass: so the paper
@@ -9,6 +10,8 @@ Source: Clark et al. 2020 (arXiv:2003.10555), appendix "Counting FLOPs", and the
 
 Axes: T tokens, D hidden size, E embedding size, F feed-forward width, V vocabulary, H heads.
 """
+
+import torch
 
 from course_lib.config import ModelConfig
 
@@ -68,3 +71,23 @@ def electra_step(
     """Forward and backward pass of ELECTRA's generator and discriminator on one sequence."""
     found = forward(config, tokens) + replaced_token_head(config, tokens)
     return 2 * found + masked_lm_step(generator, tokens, rate)
+
+
+def activation_bytes(config: ModelConfig, model_class, sequences: int, tokens: int) -> int:
+    """Bytes that one forward pass of `model_class(config)` in training keeps for the backward pass:
+    B sequences of T tokens, float32. A tensor that is kept twice counts once, parameters do not
+    count. Nothing is stored: all of it happens on PyTorch's "meta" device, which has shapes only.
+    """
+    kept = {}
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        kept[x.untyped_storage()._cdata] = x  # held, so that its place is not given away
+        return x
+
+    with torch.device("meta"), torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        model = model_class(config)
+        output = model(torch.zeros(sequences, tokens, dtype=torch.long))  # held
+    for parameter in model.parameters():
+        kept.pop(parameter.untyped_storage()._cdata, None)
+    del output
+    return sum(x.untyped_storage().nbytes() for x in kept.values())

@@ -1,8 +1,11 @@
 """Counts of arithmetic against the published ones, and against shapes counted by hand."""
 
 import pytest
+from torch import nn
 
 from course_lib import facts, flops
+from course_lib.albert import AlbertModel
+from course_lib.bert import BertModel
 from course_lib.config import ModelConfig, preset
 
 
@@ -59,3 +62,26 @@ def test_attention_is_the_part_that_grows_with_the_square():
     config = preset("bert-base-uncased")
     grown = flops.layer(config, 4096) / flops.layer(config, 2048)
     assert 2 < grown < 4
+
+
+def test_memory_for_the_backward_pass():
+    """Two linear maps keep their inputs (parameters do not count); sharing layers saves nothing."""
+
+    class Two(nn.Module):
+        def __init__(self, config):
+            super().__init__()
+            self.table = nn.Embedding(10, 8)
+            self.first, self.second = nn.Linear(8, 16), nn.Linear(16, 4)
+
+        def forward(self, ids):
+            return self.second(self.first(self.table(ids)))
+
+    ids, inputs = 3 * 5 * 8, 3 * 5 * (8 + 16) * 4  # the embedding keeps its ids, of 8 bytes each
+    assert flops.activation_bytes(None, Two, 3, 5) == ids + inputs
+    small = ModelConfig(vocab_size=50, hidden_size=32, num_heads=2, num_layers=4)
+    apart, shared = (
+        flops.activation_bytes(small.replace(shared=kind, embedding_size=32), AlbertModel, 2, 16)
+        for kind in ("nothing", "all"))  # fmt: skip
+    assert shared == apart
+    once, twice = (flops.activation_bytes(small, BertModel, n, 16) for n in (1, 2))
+    assert 1.95 < twice / once < 2.01  # all but positions and the like belong to one sequence
