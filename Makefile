@@ -2,7 +2,7 @@
 # On Windows, or without make: README.md, "Without make".
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks exercises grade sync bench lint constraints clean
+.PHONY: help lab test notebooks exercises grade sync bench evidence lint constraints clean
 
 VENV ?= .venv
 EXTRAS ?= dev
@@ -52,6 +52,9 @@ sync: $(READY)  ## copy the library's definitions into the lessons that show the
 
 bench: $(READY)  ## measure pretraining speed against transformers
 	@$(BIN)/python -m benchmarks.pretraining_speed
+
+evidence: $(READY)  ## list the recorded comparisons, after running what is missing (BUDGET=gpu)
+	@$(BIN)/python -m benchmarks.evidence --budget $(BUDGET) $(EVIDENCE_ARGS)
 
 lint: $(READY)  ## check style, and mend what can be mended
 	@$(BIN)/ruff check --fix .

@@ -10,19 +10,16 @@ hardware in general words. All runs use tinyworld, small ALBERTs and one thread.
     sharing  masked words with layers that share nothing, attention, feed-forward or all (3 seeds)
 """
 
-import json
-import platform
 import sys
-import time
 from dataclasses import asdict, replace
-from datetime import date
 from functools import cache
-from pathlib import Path
 
 import torch
 from datasets import Dataset
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks import records
+from benchmarks.records import times
 from course_lib import data, tinyworld
 from course_lib.albert import AlbertForPreTraining
 from course_lib.config import ModelConfig
@@ -33,8 +30,6 @@ from course_lib.recipes import start_at_frequencies
 from course_lib.tinyworld.probe import accuracy_by_role, hidden_words
 from course_lib.training import History, TrainConfig
 
-RECORDS = Path(__file__).resolve().parent.parent / "notebooks" / "records"
-SEEDS = (0, 1, 2)
 SEQ_LEN, RATE = 64, 0.3  # more hidden words than BERT's 15 %: short runs learn more
 DOCUMENTS, HELD_OUT = 20_000, 600
 TOKENIZER = tinyworld.tokenizer()
@@ -43,10 +38,10 @@ SHAPE = ModelConfig(
     intermediate_size=256, max_positions=SEQ_LEN, dropout=0.0, attention_dropout=0.0,
     initializer_range=0.1, embedding_size=64, shared="all",
 )  # fmt: skip
-SHARING = TrainConfig(steps=300, batch_size=32, learning_rate=5e-3, warmup_steps=40, eval_every=50,
-                      precision="fp32", compile="off")  # fmt: skip
-BASE = replace(SHARING, steps=2000, eval_every=250)
-GO_ON = replace(SHARING, steps=300, learning_rate=2e-3, eval_every=50)
+SHARING = TrainConfig(steps=times(300), batch_size=32, learning_rate=5e-3, warmup_steps=40,
+                      eval_every=times(50), precision="fp32", compile="off")  # fmt: skip
+BASE = replace(SHARING, steps=times(2000), eval_every=times(250))
+GO_ON = replace(SHARING, steps=times(300), learning_rate=2e-3, eval_every=times(50))
 PACK = {"nsp": nsp_pairs, "sop": sop_pairs}
 PROBED = 1000  # pairs that a linear probe learns from
 
@@ -96,7 +91,7 @@ def sharing(arm: str, seed: int) -> dict:
 @torch.no_grad()
 def layer_steps(model: AlbertForPreTraining) -> dict:
     """For each layer, mean distance and cosine between what enters and what leaves it."""
-    batch = pad_rows(rows("none", HELD_OUT, 1), range(64), TOKENIZER.pad_id)
+    batch = on_device(pad_rows(rows("none", HELD_OUT, 1), range(64), TOKENIZER.pad_id), model)
     real = batch["attention_mask"].bool()
     states = [state[real] for state in model.bert(**batch).hidden_states]  # L + 1 of (tokens, D)
     pairs = list(zip(states, states[1:], strict=False))
@@ -105,12 +100,17 @@ def layer_steps(model: AlbertForPreTraining) -> dict:
             "layer_cosine": [round(float(c), 4) for c in cosines]}  # fmt: skip
 
 
+def on_device(batch: dict, model) -> dict:
+    device = next(model.parameters()).device
+    return {name: x.to(device) for name, x in batch.items()}
+
+
 def by_repeats(model: AlbertForPreTraining) -> list[float]:
     """MLM loss if the shared layer runs 1, 2, ... 8 times, though it was trained to run 3 times."""
     held_out = HeldOut(rows("none", HELD_OUT, 1), MaskedLM.from_tokenizer(TOKENIZER, rate=RATE))
     layers, found = model.bert.encoder.layers, []
-    for times in range(1, 9):
-        model.bert.encoder.layers = torch.nn.ModuleList([layers[0]] * times)
+    for repeats in range(1, 9):
+        model.bert.encoder.layers = torch.nn.ModuleList([layers[0]] * repeats)
         found.append(round(held_out.evaluate(model)["mlm_loss"], 4))
     model.bert.encoder.layers = layers
     return found
@@ -118,13 +118,17 @@ def by_repeats(model: AlbertForPreTraining) -> list[float]:
 
 @cache
 def base() -> tuple[dict, dict]:
-    """Weights and figures of an ALBERT that has learned masked words alone; kept in the cache."""
-    path = Path(data.cache_dir()) / "09-albert-base.pt"
+    """Weights and figures of an ALBERT that has learned masked words alone; kept until all runs
+    that start from it are there."""
+    path = records.scratch("09-albert-base.pt")
     if not path.exists():
         model, hidden = new_model(0, num_layers=2), hidden_words(200, TOKENIZER)
         history = learn(model, "none", BASE, also=lambda m: accuracy_by_role(m, hidden))
-        torch.save((model.state_dict(), {"evaluations": curve(history), **both(model)}), path)
-    return torch.load(path)
+        figures = {"evaluations": curve(history), **both(model)}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save((model.state_dict(), figures), path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").replace(path)
+    return torch.load(path, map_location="cpu")
 
 
 def pairs(arm: str, seed: int) -> dict:
@@ -157,40 +161,28 @@ def probe(model: AlbertForPreTraining, question: str) -> float:
     for n_documents, seed in ((DOCUMENTS, 0), (HELD_OUT, 1)):
         part = rows(question, n_documents, seed)
         batch = pad_rows(part, range(min(PROBED, len(part))), TOKENIZER.pad_id)
-        labels = batch.pop("next_sentence_label")
+        labels, batch = batch.pop("next_sentence_label"), on_device(batch, model)
         hidden = model.bert(**batch).last_hidden_state  # (B, T, D)
         sides = [batch["attention_mask"] * (batch["token_type_ids"] == s) for s in (0, 1)]
         means = [(hidden * s[..., None]).sum(1) / s.sum(1, keepdim=True) for s in sides]
-        features.append((torch.cat(means, 1).numpy(), labels.numpy()))
+        features.append((torch.cat(means, 1).cpu().numpy(), labels.numpy()))
     (x, y), (test_x, test_y) = features
     return float(LogisticRegression(max_iter=300).fit(x, y).score(test_x, test_y))
 
 
 def record(name: str, run, arms, settings: dict) -> None:
-    """Run what is missing of a part, writing after each run."""
-    path = RECORDS / f"09_{name}.json"
-    found = json.loads(path.read_text()) if path.exists() else {
-        "command": f"python -m benchmarks.albert_evidence {name}",
-        "shape": asdict(SHAPE), "train": settings, "documents": DOCUMENTS, "seq_len": SEQ_LEN,
-        "hidden_share": RATE, "date": date.today().isoformat(),
-        "hardware": f"{platform.machine()} server CPU, 1 thread, shared with other work",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "runs": {}}  # fmt: skip
-    for seed in SEEDS:  # seed by seed: a half-finished record compares all arms
-        for arm in arms:
-            if str(seed) in found["runs"].setdefault(arm, {}) or (arm == "none" and seed):
-                continue
-            started = time.process_time()
-            found["runs"][arm][str(seed)] = run(arm, seed)
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(json.dumps(found, indent=1) + "\n")
-            print(f"{name}: {arm}, seed {seed}: {time.process_time() - started:.0f} s", flush=True)
+    """Run what is missing of a part; the common start is one."""
+    found = records.opened(
+        f"09_{name}", f"lesson 09, part {name}", f"albert_evidence {name}", shape=asdict(SHAPE),
+        train=settings, documents=DOCUMENTS, seq_len=SEQ_LEN, hidden_share=RATE)  # fmt: skip
+    records.run_missing(f"09_{name}", found, run, arms, once=("none",))
 
 
 def main(parts: list[str]) -> None:
     torch.set_num_threads(1)
     if "pairs" in parts:
         record("pairs", pairs, ("none", *PACK), {"base": asdict(BASE), "then": asdict(GO_ON)})
+        records.forget(records.scratch("09-albert-base.pt"))
     if "sharing" in parts:
         arms = ("all", "nothing", "attention", "feed_forward")
         record("sharing", sharing, arms, asdict(SHARING))

@@ -2,27 +2,23 @@
 
     python -m benchmarks.encoder_ablation
 
-Runs the lesson's own cells, so that the figures belong to the code that is shown, and writes
-notebooks/records/03_encoder_ablation.json: settings, every seed, versions, date, hardware.
-Some minutes on two quiet cores.
+Runs the lesson's own cells (on the CPU at every budget), so that the figures belong to the code
+that is shown, and writes notebooks/records/03_encoder_ablation.json: settings, every seed,
+versions, date, hardware. Some minutes on two quiet cores; goes on where it stopped.
 """
 
-import datetime
-import json
 import math
-import os
-import platform
 import statistics
 import time
-from pathlib import Path
 
 import nbformat
 import torch
-import typer
 
-ROOT = Path(__file__).resolve().parent.parent
-LESSON = ROOT / "notebooks" / "03_encoder.ipynb"
-RECORD = ROOT / "notebooks" / "records" / "03_encoder_ablation.json"
+from benchmarks import records
+
+LESSON = records.ROOT / "notebooks" / "03_encoder.ipynb"
+NAME = "03_encoder_ablation"
+STEPS, HARSH_STEPS = records.times(250), records.times(80)
 CELLS = ("layers-without", "tinyworld-sentences", "masked-word-model", "variants", "train-loop")
 PRELUDE = """
 import torch
@@ -72,43 +68,40 @@ def finite(value: float) -> float | None:
     return round(value, 3) if math.isfinite(value) else None
 
 
-def hardware() -> str:
-    """In general words: what kind of machine this is."""
-    return f"{len(os.sched_getaffinity(0))} CPU cores ({platform.machine()})"
+def add_missing(found: dict, runs: list[dict], train, variant: str, steps: int, **changes) -> None:
+    """Run the seeds that `runs`, a part of the record, has not yet; save after each."""
+    for seed in sorted(set(records.SEEDS) - {run["seed"] for run in runs}):
+        found["complete"] = False
+        runs.append(one_run(train, variant, seed, steps, **changes))
+        runs.sort(key=lambda run: run["seed"])
+        records.save(NAME, found)
 
 
-def main(steps: int = 250, harsh_steps: int = 80, seeds: int = 3, path: Path = RECORD):
+def main():
     """Train every variant with every seed and write the record."""
     torch.set_num_threads(1)
     names = lesson_names()
-    train, order = names["train"], range(seeds)
-    runs = {v: [one_run(train, v, seed, steps) for seed in order] for v in names["VARIANTS"]}
-    harsh = {
-        name: {v: [one_run(train, v, seed, harsh_steps, **changes) for seed in order]
-               for v in HARSH_VARIANTS}
-        for name, changes in HARSH.items()
-    }  # fmt: skip
-    record = {
-        "what": "lesson 03: masked words of tinyworld with one part of the encoder removed",
-        "command": "python -m benchmarks.encoder_ablation",
-        "settings": {
-            "steps": steps,
-            "harsh_steps": harsh_steps,
-            "seeds": seeds,
+    found = records.opened(
+        NAME, "lesson 03: masked words of tinyworld with one part of the encoder removed",
+        "encoder_ablation", settings={
+            "steps": STEPS,
+            "harsh_steps": HARSH_STEPS,
+            "seeds": len(records.SEEDS),
             "mean_over_steps": WINDOW,
             "threads": 1,
             "vocabulary": names["tokenizer"].vocab_size,
         },
-        "date": datetime.date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "runs": runs,
-        "harsh": harsh,
-    }
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(record, indent=1) + "\n")
-    print(f"wrote {path.name}")
+    )  # fmt: skip
+    for variant in names["VARIANTS"]:
+        runs = found["runs"].setdefault(variant, [])
+        add_missing(found, runs, names["train"], variant, STEPS)
+    for name, changes in HARSH.items():
+        for variant in HARSH_VARIANTS:
+            runs = found.setdefault("harsh", {}).setdefault(name, {}).setdefault(variant, [])
+            add_missing(found, runs, names["train"], variant, HARSH_STEPS, **changes)
+    if not found.get("complete", True):
+        records.save(NAME, found | {"complete": True})
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    main()

@@ -2,32 +2,29 @@
 
     python -m benchmarks.evidence_01
 
-Runs the lesson's own cells (those tagged `lab`), so that the figures belong to the code that is
-shown, and writes notebooks/records/01_objectives.json and 01_labels.json with settings, every
-seed, versions, date and hardware. One process and one thread; about six minutes a seed. The
-records are written anew after each seed, so that a run which is stopped leaves whole seeds.
+Runs the lesson's own cells (those tagged `lab`; on the CPU at every budget), so that the figures
+belong to the code that is shown, and writes notebooks/records/01_objectives.json and 01_labels.json
+with settings, every seed, versions, date and hardware. One process and one thread; about six
+minutes a seed. The records are written anew after each seed; a run which is stopped goes on with
+the model that it was at.
 """
 
-import datetime
 import json
 import os
-import platform
 import time
-from pathlib import Path
 
 import torch
 import typer
 
+from benchmarks import records
 from course_lib import tinyworld
 from tools.notebook_files import read, tags
 
-ROOT = Path(__file__).resolve().parent.parent
-LESSON = ROOT / "notebooks" / "01_language_models.ipynb"
-RECORDS = ROOT / "notebooks" / "records"
-STEPS = 900
+LESSON = records.ROOT / "notebooks" / "01_language_models.ipynb"
+STEPS = records.times(900)
 NAMES = {"masked": "masked (BERT)", "left-to-right": "left-to-right (GPT)"}
-WATCHED = (0, 100, 200, 300, 450, 600, 750, 900)
-SCORED = (0, 200, 450, 900)  # where the labels are tried as well
+WATCHED = tuple(STEPS * step // 900 for step in (0, 100, 200, 300, 450, 600, 750, 900))
+SCORED = tuple(STEPS * step // 900 for step in (0, 200, 450, 900))  # labels tried, too
 LABELS, FEW = (4, 8, 16, 32, 64), 16
 TEST_DOCUMENTS, WATCH_DOCUMENTS = 400, 40
 
@@ -122,22 +119,23 @@ def labels(runs: dict) -> dict:
     }
 
 
-def save(name: str, what: str, seeds: list[int], result: dict, seconds: float) -> None:
-    """Write one record with all that is needed to judge or repeat it."""
-    record = {
-        "what": what,
-        "settings": {"steps": STEPS, "lesson": LESSON.name, "tinyworld_seeds": tinyworld.SEEDS,
-                     "test_documents": TEST_DOCUMENTS, "watch_documents": WATCH_DOCUMENTS},
-        "seeds": seeds,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "hardware": f"{platform.machine()} server CPU, 1 thread",
-        "date": datetime.date.today().isoformat(),
-        "seconds": round(seconds),
-        **result,
-    }  # fmt: skip
-    RECORDS.mkdir(exist_ok=True)
-    text = json.dumps(rounded(record), indent=1)
-    (RECORDS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+RESULTS = {
+    "01_objectives": ("masked against left-to-right: same network, text and steps", objectives),
+    "01_labels": ("whom a sentence is about, from few labels, with and without pre-training",
+                  labels),
+}
+
+
+def save(seeds: list[int], runs: dict, seconds: float) -> None:
+    """Write both records with all that is needed to judge or repeat them."""
+    for name, (what, result) in RESULTS.items():
+        records.save(name, rounded({
+            "what": what, "command": "python -m benchmarks.evidence_01",
+            "settings": {"steps": STEPS, "lesson": LESSON.name, "tinyworld_seeds": tinyworld.SEEDS,
+                         "test_documents": TEST_DOCUMENTS, "watch_documents": WATCH_DOCUMENTS},
+            "seeds": seeds, **records.provenance(), "seconds": round(seconds),
+            "complete": len(seeds) == len(records.SEEDS), **result(runs),
+        }))  # fmt: skip
 
 
 def rounded(value):
@@ -149,19 +147,26 @@ def rounded(value):
     return [rounded(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
-def main(seeds: int = 3):
+def main():
     """Run both tasks over the seeds and write the records after each seed."""
+    records.check_device()
+    if all(records.complete(records.read(name) or {}) for name in RESULTS):
+        return
     torch.set_num_threads(1)
-    lab, start, runs = lesson_names(), time.perf_counter(), {task: [] for task in NAMES}
-    for seed in range(seeds):
+    path, lab = records.scratch("01_runs.json"), lesson_names()
+    found = json.loads(path.read_text()) if path.exists() else {"seconds": 0.0, "masked": [],
+                                                                "left-to-right": []}  # fmt: skip
+    for seed in records.SEEDS:
         for task in NAMES:
-            runs[task].append(pretraining_run(lab, task, seed))
-        done, seconds = list(range(seed + 1)), time.perf_counter() - start
-        save("01_objectives", "masked against left-to-right: same network, text and steps", done,
-             objectives(runs), seconds)  # fmt: skip
-        save("01_labels", "whom a sentence is about, from few labels, with and without "
-             "pre-training", done, labels(runs), seconds)  # fmt: skip
+            if len(found[task]) == seed:
+                start = time.perf_counter()
+                found[task].append(pretraining_run(lab, task, seed))
+                found["seconds"] += time.perf_counter() - start
+                records.write(path, found)
+        if len(found["masked"]) == len(found["left-to-right"]):
+            save(list(range(len(found["masked"]))), found, found["seconds"])
+    records.forget(path)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    main()

@@ -4,26 +4,24 @@
     python -m benchmarks.pretraining_evidence masks      # or one
 
 Each part writes notebooks/records/06_PART.json: settings, every seed's values, versions, date and
-hardware in general words. All runs use tinyworld, a BERT of 2 layers and one thread.
+hardware in general words. All but the last use tinyworld and a BERT of 2 layers, on one thread.
 
     masks       the same masks again and again, or new ones each time, on little text, three seeds
     techniques  the recipe with one thing changed, three seeds each
     phases      what is learned when, over a run three times as long as the lesson's own
+    real_text   the recipe of `course pretrain` on the English Wikipedia (COURSE_DATA, or the hub)
 """
 
-import json
-import platform
 import sys
-import time
-from dataclasses import replace
-from datetime import date
+from dataclasses import asdict, replace
 from functools import cache
-from pathlib import Path
 
 import torch
 from datasets import Dataset
 
-from course_lib import data, tinyworld
+from benchmarks import records
+from benchmarks.records import times
+from course_lib import data, recipes, tinyworld
 from course_lib.bert import BertForPreTraining
 from course_lib.config import ModelConfig
 from course_lib.objectives import MaskedLM
@@ -32,8 +30,6 @@ from course_lib.pretraining import HeldOut, pretrain
 from course_lib.tinyworld.probe import accuracy_by_role, hidden_words
 from course_lib.training import History, TrainConfig
 
-RECORDS = Path(__file__).resolve().parent.parent / "notebooks" / "records"
-SEEDS = (0, 1, 2)
 SEQ_LEN = 64
 TOKENIZER = tinyworld.tokenizer()
 SHAPE = ModelConfig(
@@ -41,7 +37,8 @@ SHAPE = ModelConfig(
     intermediate_size=256, max_positions=SEQ_LEN, dropout=0.0, attention_dropout=0.0,
     initializer_range=0.08,
 )
-RECIPE = TrainConfig(steps=300, batch_size=8, learning_rate=4e-3, warmup_steps=30, eval_every=300)
+RECIPE = TrainConfig(steps=times(300), batch_size=8, learning_rate=4e-3, warmup_steps=30,
+                     eval_every=times(300))  # fmt: skip
 
 
 @cache
@@ -99,7 +96,7 @@ def short_run(seed: int, shape: dict, masks: dict, changes: dict) -> dict:
             "highest_loss": max(history.loss), "seconds": history.seconds}
 
 
-MASK_STEPS = 400
+MASK_STEPS, MASK_LOOK = times(400), times(50)
 COPIES = {"static (1 mask)": 1, "dynamic (RoBERTa)": None}
 
 
@@ -107,16 +104,18 @@ def masks(arm: str, seed: int) -> dict:
     """Masked words only, on 40 documents read again and again."""
     rows, held_out = (full_sentences(encoded(n, s), SEQ_LEN, TOKENIZER)
                       for n, s in ((40, 0), (300, 1)))
-    config = replace(RECIPE, steps=MASK_STEPS, seed=seed, eval_every=50)
+    config = replace(RECIPE, steps=MASK_STEPS, seed=seed, eval_every=MASK_LOOK)
     objective = MaskedLM.from_tokenizer(TOKENIZER, seed=seed, copies=COPIES[arm])
     history = train_to_the_end(new_model(seed), rows, objective, config, held_out, eval_rows=64)
-    looks = [{k: round(v, 4) for k, v in look.items()} for look in history.evaluations]
-    loss = [sum(history.loss[i:i + 50]) / 50 for i in range(0, MASK_STEPS, 50)]
+    looks = [rounded(look) for look in history.evaluations]
+    loss = [sum(history.loss[i:i + MASK_LOOK]) / MASK_LOOK
+            for i in range(0, MASK_STEPS, MASK_LOOK)]  # fmt: skip
     return {"rows": len(rows), "evaluations": looks, "training_loss": loss,
             "seconds": history.seconds}
 
 
-LONG = TrainConfig(steps=3000, batch_size=32, learning_rate=3e-3, warmup_steps=100, eval_every=100)
+LONG = TrainConfig(steps=times(3000), batch_size=32, learning_rate=3e-3, warmup_steps=100,
+                   eval_every=times(100))  # fmt: skip
 
 
 def whole_documents(n_documents: int, seed: int) -> Dataset:
@@ -146,8 +145,41 @@ def phases(arm: str, seed: int) -> dict:
     history = train_to_the_end(
         new_model(seed), rows, MaskedLM.from_tokenizer(TOKENIZER, seed=seed),
         replace(LONG, seed=seed), held_out=held_out, eval_rows=128, also=roles)
-    looks = [{k: round(v, 4) for k, v in look.items()} for look in history.evaluations]
+    looks = [rounded(look) for look in history.evaluations]
     return {"evaluations": looks, "seconds": history.seconds}
+
+
+def real_text() -> None:
+    """`course pretrain --model bert --data wikipedia_en`, and a closer look at the end."""
+    name, recipe = "06_real_text", recipes.recipe_for("bert", records.BUDGET.name)
+    records.check_device()
+    if records.read(name):
+        return
+    articles = data.load("wikipedia_en")["train"]
+    if data.is_stand_in(articles):
+        raise SystemExit("wikipedia_en is not here: set COURSE_DATA to a folder that has it")
+    ready = recipes.prepare("wikipedia_en", recipe)
+    out = records.scratch(name)
+    history = train_to_the_end(ready.model, ready.rows, ready.objective, ready.train,
+                               held_out=ready.held_out, out=out)  # fmt: skip
+    many = ready.held_out.shuffle(seed=0).select(range(min(1536, len(ready.held_out))))
+    closer = HeldOut(many, ready.objective, len(many)).evaluate(ready.model)
+    records.save(name, {
+        "what": f"course pretrain --model bert --data wikipedia_en, steps {recipe.train.steps}",
+        "command": "python -m benchmarks.pretraining_evidence real_text",
+        "settings": {**asdict(recipe), "data": f"wikipedia_en, {len(articles):,} articles",
+                     "seed": recipe.train.seed},
+        **records.provenance(), "seconds": round(history.seconds),
+        "minutes": round(history.seconds / 60, 1), "tokens": history.tokens,
+        "unigram_entropy": round(history.unigram_entropy, 4),
+        f"on_{len(many)}_random_held_out_rows": rounded(closer),
+        "evaluations": [rounded(look) for look in history.evaluations],
+    })  # fmt: skip
+    records.forget(out)
+
+
+def rounded(look: dict) -> dict:
+    return {name: round(value, 4) for name, value in look.items()}
 
 
 def settings(config: TrainConfig) -> dict:
@@ -156,42 +188,26 @@ def settings(config: TrainConfig) -> dict:
             "learning_rate": config.learning_rate, "warmup_steps": config.warmup_steps}
 
 
-def provenance() -> dict:
-    return {"date": date.today().isoformat(), "torch": torch.__version__,
-            "python": platform.python_version(),
-            "hardware": f"{platform.machine()} server CPU, {torch.get_num_threads()} thread, "
-                        "shared with other work (times say little)"}
-
-
 def record(name: str, run, arms, config: TrainConfig) -> None:
-    """Run what is missing of a part, writing after each run."""
-    path = RECORDS / f"06_{name}.json"
-    found = json.loads(path.read_text()) if path.exists() else {
-        "settings": settings(config), **provenance(), "runs": {}}
-    for seed in SEEDS:  # seed by seed: a half-finished record compares all arms
-        for arm in arms:
-            if str(seed) in found["runs"].setdefault(arm, {}):
-                continue
-            started = time.process_time()
-            found["runs"][arm][str(seed)] = run(arm, seed)
-            write(path, found)
-            print(f"{name}: {arm}, seed {seed}: {time.process_time() - started:.0f} s", flush=True)
+    """Run what is missing of a part."""
+    found = records.opened(f"06_{name}", f"lesson 06, part {name}", f"pretraining_evidence {name}",
+                           settings=settings(config))  # fmt: skip
+    records.run_missing(f"06_{name}", found, run, arms)
 
 
-def write(path: Path, found: dict) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(found, indent=1) + "\n")
+PARTS = {
+    "masks": lambda: record("masks", masks, COPIES, replace(RECIPE, steps=MASK_STEPS)),
+    "techniques": lambda: record("techniques", techniques, TECHNIQUES, RECIPE),
+    "phases": lambda: record("phases", phases, ["masked words"], LONG),
+    "real_text": real_text,
+}
 
 
 def main(parts: list[str]) -> None:
     torch.set_num_threads(1)
-    if "masks" in parts:
-        record("masks", masks, COPIES, replace(RECIPE, steps=MASK_STEPS))
-    if "techniques" in parts:
-        record("techniques", techniques, TECHNIQUES, RECIPE)
-    if "phases" in parts:
-        record("phases", phases, ["masked words"], LONG)
+    for part in parts:
+        PARTS[part]()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["masks", "techniques", "phases"])
+    main(sys.argv[1:] or list(PARTS))

@@ -14,17 +14,14 @@ held-out words that are the same for all arms of a part.
     longer   running text and single documents over three times the steps, one seed
 """
 
-import json
-import platform
 import sys
-import time
-from datetime import date
 from functools import cache
-from pathlib import Path
 
 import torch
 from datasets import Dataset
 
+from benchmarks import records
+from benchmarks.records import SEEDS, times
 from course_lib import data, packing, tinyworld
 from course_lib.bert import BertForPreTraining
 from course_lib.config import ModelConfig
@@ -35,13 +32,12 @@ from course_lib.roberta import RobertaForMaskedLM
 from course_lib.tinyworld.probe import HiddenWords, accuracy_by_role
 from course_lib.training import History, TrainConfig
 
-RECORDS = Path(__file__).resolve().parent.parent / "notebooks" / "records"
-SEEDS = (0, 1, 2)
 TOKENIZER = tinyworld.tokenizer()
 ROW = 48  # tokens in a row of running text
 LONG_ROW = 64  # where documents shall fit in one row
-STEPS, BATCH, RATE = 800, 8, 3e-3
+STEPS, BATCH, RATE = times(800), 8, 3e-3
 LOOKS = 10  # times that a run is looked at
+ROWS = records.BUDGET.pick(smoke=160, cpu=160, gpu=640)  # of text, a few dozen times read
 SHAPE = ModelConfig(
     vocab_size=TOKENIZER.vocab_size, hidden_size=64, num_layers=2, num_heads=4,
     intermediate_size=256, max_positions=LONG_ROW + 1, dropout=0.0, attention_dropout=0.0,
@@ -89,7 +85,7 @@ def on_running_text(n_rows: int, config: TrainConfig, copies: int | None = None)
     rows = running_text(n_rows)
     objective = MaskedLM.from_tokenizer(TOKENIZER, seed=config.seed, copies=copies)
     model = RobertaForMaskedLM(SHAPE)
-    start_at_frequencies(model, running_text(640))
+    start_at_frequencies(model, running_text(4 * ROWS))
     history = train(model, rows, objective, config, held_out().evaluate)
     span = config.eval_every
     return {
@@ -108,16 +104,16 @@ COPIES = {"one mask": 1, "ten masks (BERT)": 10, "new each time (RoBERTa)": None
 
 
 def masks(arm: str, seed: int) -> dict:
-    return on_running_text(160, settings_of(seed=seed), COPIES[arm])
+    return on_running_text(ROWS, settings_of(seed=seed), COPIES[arm])
 
 
 # --- data: the middle one is an arm of `masks`, the largest one of `batch` ------------------------
 
-ROWS = {"40 rows": 40, "160 rows": 160, "640 rows": 640}
+AMOUNTS = {f"{n} rows": n for n in (ROWS // 4, ROWS, 4 * ROWS)}
 
 
 def amounts(arm: str, seed: int) -> dict:
-    return on_running_text(ROWS[arm], settings_of(seed=seed))
+    return on_running_text(AMOUNTS[arm], settings_of(seed=seed))
 
 
 # --- batch: ten passes over 640 rows, cut into large or small steps -------------------------------
@@ -128,7 +124,7 @@ RATES = {"8": (RATE,), "32": (3e-3, 6e-3), "128": (6e-3, 1.2e-2)}
 
 def batch(arm: str, seed: int, rate: float) -> dict:
     size = SIZES[arm]
-    return on_running_text(640, settings_of(STEPS * BATCH // size, size, rate, seed))
+    return on_running_text(4 * ROWS, settings_of(STEPS * BATCH // size, size, rate, seed))
 
 
 def tune_and_run_batches() -> None:
@@ -152,7 +148,7 @@ def tune_and_run_batches() -> None:
 # --- formats: equal tokens in a batch, much text --------------------------------------------------
 
 TOKENS = 512  # in a batch
-FORMAT_STEPS = 600
+FORMAT_STEPS = times(600)
 FORMATS = {
     "SEGMENT-PAIR + NSP": (packing.nsp_pairs, True),
     "SEGMENT-PAIR, no NSP": (packing.nsp_pairs, False),
@@ -198,9 +194,10 @@ def hidden_documents(as_pair: bool, n_documents: int = 500) -> HiddenWords:
 def hidden_loss(model, hidden: HiddenWords) -> float:
     """Mean loss of the hidden words, in nats."""
     model.eval()
-    logits = model(**hidden.inputs).mlm_logits
+    device = next(model.parameters()).device
+    logits = model(**{name: x.to(device) for name, x in hidden.inputs.items()}).mlm_logits
     model.train()
-    return float(torch.nn.functional.cross_entropy(logits, hidden.labels))
+    return float(torch.nn.functional.cross_entropy(logits, hidden.labels.to(device)))
 
 
 def formats(arm: str, seed: int, steps: int = FORMAT_STEPS) -> dict:
@@ -212,7 +209,7 @@ def formats(arm: str, seed: int, steps: int = FORMAT_STEPS) -> dict:
     size = packing.rows_for_tokens(rows, TOKENS)
     torch.manual_seed(seed)
     model = BertForPreTraining(SHAPE)
-    start_at_frequencies(model, running_text(640))
+    start_at_frequencies(model, running_text(4 * ROWS))
     one, two = hidden_documents(False), hidden_documents(True)
     history = train(
         model, rows, MaskedLM.from_tokenizer(TOKENIZER, seed=seed),
@@ -245,47 +242,30 @@ def longer(arm: str, seed: int) -> dict:
 
 def opened(name: str) -> dict:
     """The record of a part as it is, or an empty one."""
-    path = RECORDS / f"08-{name}.json"
-    if path.exists():
-        return json.loads(path.read_text())
     steps = {"formats": FORMAT_STEPS, "longer": LONGER_STEPS}.get(name, STEPS)
     shape = {k: getattr(SHAPE, k) for k in SHAPE.__dataclass_fields__}
-    return {
-        "what": f"lesson 08, part {name}",
-        "command": f"python -m benchmarks.roberta_evidence {name}",
-        "settings": {"model": shape, "steps": steps, "batch_size": BATCH, "learning_rate": RATE,
-                     "warmup": "a tenth of the steps", "row": ROW, "row_formats": LONG_ROW,
-                     "tokens_formats": TOKENS},
-        "date": date.today().isoformat(), "torch": torch.__version__,
-        "python": platform.python_version(),
-        "hardware": f"{platform.machine()} server CPU, 1 thread, shared with other work",
-        "runs": {},
-    }
+    settings = {"model": shape, "steps": steps, "batch_size": BATCH, "learning_rate": RATE,
+                "warmup": "a tenth of the steps", "row": ROW, "row_formats": LONG_ROW,
+                "tokens_formats": TOKENS}  # fmt: skip
+    return records.opened(f"08-{name}", f"lesson 08, part {name}", f"roberta_evidence {name}",
+                          settings=settings)  # fmt: skip
 
 
 def record(name: str, run, arms, seeds=SEEDS) -> None:
-    """Run what is missing of a part, writing after each run."""
-    found = opened(name)
-    for seed in seeds:  # seed by seed: a half-finished record compares all arms
-        for arm in arms:
-            if str(seed) in found["runs"].setdefault(arm, {}):
-                continue
-            started = time.process_time()
-            found["runs"][arm][str(seed)] = run(arm, seed)
-            write(name, found)
-            print(f"{name}: {arm}, seed {seed}: {time.process_time() - started:.0f} s", flush=True)
+    """Run what is missing of a part."""
+    records.run_missing(f"08-{name}", opened(name), run, arms, seeds)
 
 
 def write(name: str, found: dict) -> None:
-    RECORDS.mkdir(exist_ok=True)
-    (RECORDS / f"08-{name}.json").write_text(json.dumps(found) + "\n")
+    records.save(f"08-{name}", found)
 
 
 def share_runs() -> None:
     """Two amounts of text are arms of other parts, with the same settings: take them from there."""
-    found = opened("data")
-    found["runs"]["160 rows"] = opened("masks")["runs"].get("new each time (RoBERTa)", {})
-    found["runs"]["640 rows"] = opened("batch")["runs"].get("8", {})
+    found, arms = opened("data"), list(AMOUNTS)
+    same = {arms[1]: ("masks", "new each time (RoBERTa)"), arms[2]: ("batch", "8")}
+    for arm, (part, theirs) in same.items():
+        found["runs"][arm] = opened(part)["runs"].get(theirs, {}) | found["runs"].get(arm, {})
     write("data", found)
 
 
@@ -293,7 +273,7 @@ PARTS = {
     "masks": lambda: record("masks", masks, COPIES),
     "formats": lambda: record("formats", formats, FORMATS),
     "batch": tune_and_run_batches,
-    "data": lambda: (share_runs(), record("data", amounts, ROWS)),
+    "data": lambda: (share_runs(), record("data", amounts, AMOUNTS)),
     "longer": lambda: record("longer", longer, LONGER, SEEDS[:1]),
 }
 
