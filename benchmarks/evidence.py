@@ -74,7 +74,7 @@ def entries(budget: str) -> list[Entry]:
 
 def claimed(record: dict) -> tuple[Script, str]:
     """Script and part by the record's own command. Raises LookupError where it names none."""
-    said = re.fullmatch(r"python -m benchmarks\.(\w+) ?(\w*)", record.get("command", ""))
+    said = re.fullmatch(r"python -m benchmarks\.(\w+) ?(\S*)", record.get("command", ""))
     for script in SCRIPTS:
         if said and script.module == said[1]:
             return script, said[2]

@@ -16,7 +16,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -148,10 +148,20 @@ def run_missing(
 
 
 def runs_of(record: dict) -> dict[str, dict]:
-    """{arm: {seed: run}}; empty for a record of another form."""
-    runs = record.get("runs", {})
-    return {arm: found if isinstance(found, dict) else {str(r["seed"]): r for r in found}
-            for arm, found in runs.items()}  # fmt: skip
+    """{arm: {seed: run}}, also of arms within arms and of lists; empty for another form."""
+    return dict(pair for arm, found in record.get("runs", {}).items() for pair in arms(arm, found))
+
+
+def arms(name: str, found: dict | list) -> Iterator[tuple[str, dict]]:
+    """An arm with its runs by seed, or the arms that it holds."""
+    if isinstance(found, list):
+        found = {str(run["seed"]): run for run in found}
+    if all(key.isdigit() for key in found):
+        yield name, found
+        return
+    for inner, value in found.items():
+        if isinstance(value, dict | list):
+            yield from arms(f"{name}, {inner}", value)
 
 
 def seeds_of(record: dict) -> list[int]:
