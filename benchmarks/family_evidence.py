@@ -2,25 +2,21 @@
 
     python -m benchmarks.family_evidence             # goes on where it stopped
 
-Writes notebooks/records/11-family.json: settings, every seed's values, versions, date and hardware
-in general words. Every model gets the same text and the same number of operations, counted by
-`course_lib.flops` as the ELECTRA paper counts them, on one thread. Models with a dearer step get
-fewer steps. Three times in a run the encoder is copied and fine-tuned on few labeled sentences.
+Writes the record 11-family (`benchmarks.records`). Every model gets the same text and the same
+number of operations, counted by `course_lib.flops` as the ELECTRA paper counts them, on one thread.
+Models with a dearer step get fewer steps. Three times in a run the encoder is copied and fine-tuned
+on few labeled sentences.
 """
 
-import json
-import platform
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import date
 from functools import cache
-from pathlib import Path
 
 import torch
 from datasets import Dataset
 from torch import nn
 
+from benchmarks import records
 from course_lib import data, flops, tinyworld
 from course_lib.albert import AlbertForPreTraining, AlbertForTokenClassification
 from course_lib.bert import BertForPreTraining, BertForTokenClassification
@@ -32,16 +28,14 @@ from course_lib.electra import (
 )
 from course_lib.finetuning import FinetuneConfig, finetune, predict
 from course_lib.objectives import MaskedLM, MaskedNgrams, ReplacedTokens
-from course_lib.packing import full_sentences, nsp_pairs, sop_pairs
+from course_lib.packing import doc_sentences, nsp_pairs, sop_pairs
 from course_lib.pretraining import pretrain
 from course_lib.recipes import start_at_frequencies
 from course_lib.roberta import RobertaForMaskedLM, RobertaForTokenClassification
 from course_lib.training import TrainConfig
 
-RECORD = Path(__file__).resolve().parent.parent / "notebooks" / "records" / "11-family.json"
-SEEDS = (0, 1, 2)
 ROW, BATCH = 32, 32  # tokens of a row at most, rows of a step
-STEPS_OF_BERT = 1500  # its FLOPs are what every model may spend
+STEPS_OF_BERT = records.times(800)  # its FLOPs are what every model may spend
 LOOKS = 3  # at equal shares of the way
 TOKENIZER = tinyworld.tokenizer()
 SHAPE = ModelConfig(
@@ -93,13 +87,13 @@ ONE_SEGMENT = SHAPE.replace(type_vocab_size=1, max_positions=ROW + TOKENIZER.pad
 ARMS = {
     "BERT": Arm(nsp_pairs, MaskedLM, BertForPreTraining, BertForTokenClassification, SHAPE,
                 copies=10),
-    "RoBERTa": Arm(full_sentences, MaskedLM, RobertaForMaskedLM, RobertaForTokenClassification,
+    "RoBERTa": Arm(doc_sentences, MaskedLM, RobertaForMaskedLM, RobertaForTokenClassification,
                    ONE_SEGMENT),
     "ALBERT": Arm(sop_pairs, MaskedNgrams, AlbertForPreTraining, AlbertForTokenClassification,
                   SHARED),
     "ALBERT, wider": Arm(sop_pairs, MaskedNgrams, AlbertForPreTraining,
                          AlbertForTokenClassification, WIDER),
-    "ELECTRA": Arm(full_sentences, ReplacedTokens, ElectraForPreTraining,
+    "ELECTRA": Arm(doc_sentences, ReplacedTokens, ElectraForPreTraining,
                    ElectraForTokenClassification, SHAPE, narrow(SHAPE, 1 / 4)),
 }  # fmt: skip
 
@@ -152,7 +146,7 @@ def run(name: str, seed: int, operations: float, looks: int = LOOKS, draws=LABEL
         raise SystemExit("stopped; what was complete is in the record")
     each = operations / steps
     looks_taken = [rounded(look) | {"flops": look["step"] * each} for look in history.evaluations]
-    return {"steps": steps, "looks": looks_taken, "seconds": round(history.seconds, 1)}
+    return {"steps": steps, "looks": looks_taken}
 
 
 def rounded(look: dict) -> dict:
@@ -201,7 +195,7 @@ def f1(tagger: nn.Module) -> float:
 
 
 def described(arm: Arm) -> dict:
-    """What the lesson says of an arm, counted."""
+    """What the lesson says of an arm, counted, and its tagger without pre-training."""
     model, tokens = arm.build(), mean_length(arm.pack)
     return {
         "parameters": sum(p.numel() for p in encoder_of(model).parameters()),
@@ -214,44 +208,21 @@ def described(arm: Arm) -> dict:
     }  # fmt: skip
 
 
-def opened() -> dict:
-    """The record as it is, or an empty one."""
-    if RECORD.exists():
-        return json.loads(RECORD.read_text())
-    return {
-        "what": "lesson 11: the family at equal FLOPs on tinyworld",
-        "command": "python -m benchmarks.family_evidence",
-        "operations": budget(), "train": asdict(RECIPE), "documents": DOCUMENTS, "row": ROW,
-        "tuning": {"labeled": LABELED, "label_sets": LABEL_SETS, "test": TESTED,
-                   "epochs": TUNING.epochs, "learning_rate": TUNING.learning_rate},
-        "date": date.today().isoformat(),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "hardware": f"{platform.machine()} server CPU, 1 thread, shared with other work",
-        "arms": {}, "runs": {},
-    }  # fmt: skip
-
-
-def save(found: dict) -> None:
-    RECORD.parent.mkdir(exist_ok=True)
-    RECORD.write_text(json.dumps(found, indent=1) + "\n")
-
-
 def main() -> None:
     torch.set_num_threads(1)
-    found = opened()
+    found = records.opened(
+        "11-family", "lesson 11: the family at equal FLOPs on tinyworld", "family_evidence",
+        operations=budget(), train=asdict(RECIPE), documents=DOCUMENTS, row=ROW,
+        tuning={"labeled": LABELED, "label_sets": LABEL_SETS, "test": TESTED,
+                "epochs": TUNING.epochs, "learning_rate": TUNING.learning_rate},
+    )  # fmt: skip
+    arms = found.setdefault("arms", {})
     for name, arm in ARMS.items():
-        if name not in found["arms"]:
-            found["arms"][name] = described(arm)
-            save(found)
-    for seed in SEEDS:  # seed by seed: a half-finished record compares all arms
-        for name in ARMS:
-            if str(seed) in found["runs"].setdefault(name, {}):
-                continue
-            started = time.process_time()
-            found["runs"][name][str(seed)] = result = run(name, seed, found["operations"])
-            save(found)
-            print(f"{name}, seed {seed}: {time.process_time() - started:.0f} s, "
-                  f"{result['steps']} steps, {result['looks'][-1]}", flush=True)  # fmt: skip
+        if name not in arms:
+            arms[name] = described(arm)
+            records.save("11-family", found)
+    records.run_missing("11-family", found, lambda arm, seed: run(arm, seed, found["operations"]),
+                        ARMS)  # fmt: skip
 
 
 if __name__ == "__main__":

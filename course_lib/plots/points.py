@@ -1,6 +1,7 @@
 """Named points: models by what they cost and what they reach, each with its name beside it."""
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from .style import GRAY, color, new_axes, printable
 from .style import caption as add_caption
@@ -8,7 +9,9 @@ from .style import caption as add_caption
 # Where a name may stand, in points from its mark, tried in this order: offset x, y, and alignment.
 _PLACES = [(8, 5, "left"), (8, -14, "left"), (-8, 5, "right"), (-8, -14, "right"),
            (0, 10, "center"), (0, -20, "center"), (10, -5, "left"), (-10, -5, "right"),
-           (8, 18, "left"), (-8, 18, "right"), (8, -28, "left"), (-8, -28, "right")]  # fmt: skip
+           (8, 18, "left"), (-8, 18, "right"), (8, -28, "left"), (-8, -28, "right"),
+           (0, 24, "center"), (0, -34, "center"), (-8, 32, "right"), (8, 32, "left"),
+           (-8, -42, "right"), (8, -42, "left"), (0, 38, "center")]  # fmt: skip
 
 
 def points(values, title=None, ax=None, *, x_label="", y_label="", log_x=False, log_y=False,
@@ -37,6 +40,8 @@ def points(values, title=None, ax=None, *, x_label="", y_label="", log_x=False, 
         ax.plot(x, y, "o", color=ink, markerfacecolor=fill, markersize=8, zorder=2)
     ax.margins(0.12)
     _draw_slopes(ax, slope or {})
+    for axis in [ax.xaxis] * log_x + [ax.yaxis] * log_y:
+        _log_ticks(axis)
     _write_names(ax, values, values if names is None else names)
     add_caption(ax, caption)
     return ax
@@ -50,6 +55,23 @@ def _draw_slopes(ax, slope):
     ax.set(xlim=limits[0], ylim=limits[1])
     if slope:
         ax.legend(loc="lower right")
+
+
+def _log_ticks(axis):
+    """Powers of ten; over a short way also twice and five times each."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 60 else (1,), numticks=12))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+
+
+def _short(value):
+    """5000 as 5,000, and 2e9 as 2 times a power of ten."""
+    if 0.01 <= value < 1e5:
+        return f"{value:,g}"
+    digits, power = f"{value:.0e}".split("e")
+    times = "" if digits == "1" else f"{digits}\\cdot"
+    return f"${times}10^{{{int(power)}}}$"
 
 
 def _write_names(ax, values, names):
@@ -69,6 +91,7 @@ def _write_names(ax, values, names):
                 marks < [box.x1 + 4 * unit, box.y1 + 4 * unit])
             covers = near.all(axis=1).sum() + 2 * sum(box.overlaps(other) for other in taken)
             covers += 3 * (box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0)
+            covers += 0.01 * (abs(x) + abs(y))
             if best is None or covers < best[0]:
                 best = (covers, box, (x, y), side)
         _, box, place, side = best
