@@ -5,6 +5,7 @@ family member does differently stands in three places: `OBJECTIVES`, `VOCABULARI
 """
 
 import hashlib
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,10 +21,10 @@ from course_lib import data, tinyworld, tokenization
 from course_lib.albert import AlbertForPreTraining
 from course_lib.bert import BertForPreTraining
 from course_lib.config import ModelConfig
-from course_lib.electra import AllTokensMLM, ElectraForPreTraining, ReplaceMLM
+from course_lib.electra import AllTokensMLM, ElectraForPreTraining, ReplaceMLM, generator_of
 from course_lib.heads import MLMHead
 from course_lib.objectives import MaskedLM, MaskedNgrams, ReplacedTokens, flat_ids
-from course_lib.packing import full_sentences, nsp_pairs, sop_pairs
+from course_lib.packing import doc_sentences, full_sentences, nsp_pairs, sop_pairs
 from course_lib.pretraining import MANY_ROWS
 from course_lib.roberta import RobertaForMaskedLM
 from course_lib.training import TrainConfig
@@ -31,8 +32,19 @@ from course_lib.training import TrainConfig
 HELD_OUT_SHARE = 0.02  # of the documents, where a data set has no validation split
 SAMPLE = 4_000_000  # characters from which a unigram vocabulary is learned
 
+
+def with_generator(made: type[nn.Module], config: ModelConfig, **options) -> nn.Module:
+    """ELECTRA or a relative. Its generator is narrower, and its weights start larger to make up for
+    it: so its attention scores start as far apart as those of the discriminator."""
+    small = generator_of(config)
+    start = config.initializer_range * math.sqrt(config.hidden_size / small.hidden_size)
+    return made(config, small.replace(initializer_range=start), **options)
+
+
 # For each model what it may be asked, the paper's own question first: how text becomes rows, what
-# is hidden in them, and the model with the heads for it.
+# is hidden in them, and the model with the heads for it. ELECTRA's rows begin where a sentence
+# begins and stay in one document, as in its published code. So a place says something about the
+# word there; where rows begin anywhere, a small generator stays at word frequencies for long.
 OBJECTIVES = {
     "bert": {
         "mlm+nsp": (nsp_pairs, MaskedLM, BertForPreTraining),
@@ -43,11 +55,11 @@ OBJECTIVES = {
         "mlm+nsp": (nsp_pairs, MaskedNgrams, AlbertForPreTraining),
         "mlm": (full_sentences, MaskedNgrams, AlbertForPreTraining)},
     "electra": {
-        "rtd": (full_sentences, ReplacedTokens, ElectraForPreTraining),
-        "rtd-15": (full_sentences, ReplacedTokens,
-                   partial(ElectraForPreTraining, masked_only=True)),
-        "replace-mlm": (full_sentences, ReplacedTokens, ReplaceMLM),
-        "all-tokens-mlm": (full_sentences, ReplacedTokens, AllTokensMLM)},
+        "rtd": (doc_sentences, ReplacedTokens, partial(with_generator, ElectraForPreTraining)),
+        "rtd-15": (doc_sentences, ReplacedTokens,
+                   partial(with_generator, ElectraForPreTraining, masked_only=True)),
+        "replace-mlm": (doc_sentences, ReplacedTokens, partial(with_generator, ReplaceMLM)),
+        "all-tokens-mlm": (doc_sentences, ReplacedTokens, partial(with_generator, AllTokensMLM))},
 }  # fmt: skip
 VOCABULARIES = {
     "bert": tokenization.train_wordpiece, "roberta": tokenization.train_byte_bpe,
@@ -98,6 +110,10 @@ def recipe_for(model: str, budget: str) -> Recipe:
     if model == "albert" and base.seq_len < 64:  # room for two texts: longer rows, and fewer
         fewer = replace(base.train, batch_size=base.train.batch_size * base.seq_len // 64)
         base = replace(base, seq_len=64, train=fewer)
+    width = base.shape["hidden_size"]
+    if model == "electra" and width < 256:  # its generator is narrow: it keeps two heads or more
+        base = replace(base, shape=base.shape | dict(num_heads=width // 16,
+                                                     initializer_range=width**-0.5))
     return base
 
 
