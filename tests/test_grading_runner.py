@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import psutil
 import pytest
@@ -25,7 +26,7 @@ class FakeGrader:
     def __init__(self):
         self.batches, self.lock = [], threading.Lock()
 
-    def __call__(self, text, submissions, limits, sandboxed, on_result):
+    def __call__(self, text, submissions, limits, sandboxed, on_result=None, warm=None):
         with self.lock:
             self.batches.append([one.student for one in submissions])
         results = []
@@ -52,6 +53,7 @@ class FakeGrader:
 def grader(monkeypatch):
     fake = FakeGrader()
     monkeypatch.setattr(runner.session, "grade_batch", lambda *args: fake(*args))
+    monkeypatch.setattr(runner.session, "warm_for", lambda *args: nullcontext())
     monkeypatch.setattr(sandbox, "check", lambda: None)
     return fake
 
@@ -225,7 +227,7 @@ def test_one_that_fails_again_has_no_mark_and_does_not_harm_the_others(place, gr
 
 
 def test_results_before_a_failure_are_kept(place, grader, monkeypatch):
-    def dies_after_one(text, submissions, limits, sandboxed, on_result):
+    def dies_after_one(text, submissions, limits, sandboxed, on_result, warm=None):
         grader(text, submissions[:1], limits, sandboxed, on_result)
         if len(submissions) > 1:
             raise RuntimeError("gone")
@@ -238,7 +240,7 @@ def test_results_before_a_failure_are_kept(place, grader, monkeypatch):
 
 @pytest.mark.parametrize("forge", ["nothing", "stranger", "no checks", "twice", "unknown check"])
 def test_a_result_that_is_not_sound_is_no_mark(place, grader, monkeypatch, forge):
-    def unsound(text, submissions, limits, sandboxed, on_result):
+    def unsound(text, submissions, limits, sandboxed, on_result, warm=None):
         made = [grader.judge(one, sandboxed) for one in submissions]
         checks = made[0].checks
         extra = CheckResult("bonus", "double", 99, True)
@@ -281,7 +283,7 @@ def test_an_interrupt_keeps_what_is_done_and_the_next_run_goes_on(place, grader,
     waited = threading.Event()
     real_wait = runner.wait
 
-    def slow(text, submissions, limits, sandboxed, on_result):
+    def slow(text, submissions, limits, sandboxed, on_result, warm=None):
         def one_by_one(result):
             time.sleep(0.02)
             on_result(result)

@@ -1,52 +1,72 @@
-"""Lives in the trusted kernel and runs between the teacher's cells: brings in one student after
-the other, and writes down what each check cell said.
+"""Lives in the trusted kernel: brings in one student after the other, runs the teacher's cells on
+their work, and writes down what each check said.
 """
 
+import contextlib
+import io
 import json
+import linecache
 import os
 import random
 import re
 import resource
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 import numpy as np
 import torch
 from IPython import get_ipython
 
+from course_lib.grading import warm
 from course_lib.grading.results import AnswerCell, Limits, from_plain
 from course_lib.grading.sandbox import Sandbox, SandboxMissing
-from course_lib.grading.student import Student, StudentCodeError, StudentCodeTimeout
+from course_lib.grading.student import (
+    Student,
+    StudentCodeDied,
+    StudentCodeError,
+    StudentCodeTimeout,
+)
 
 OF_IPYTHON = re.compile(r"_+(i*|i?\d+|dh|ih|oh|exit_code)|In|Out|exit|quit|get_ipython|open")
 OWN_SECONDS = 30  # for what a check computes itself
 MAX_MESSAGE = 10_000  # characters; a check may show what it was given
 
 
-class NotReached(Exception):
-    """The hidden part is not run where the visible part has failed."""
-
-
 class Referee:
-    """`begin` a student, `enter` each check, `end`: the cells made by `session` call these."""
+    """`begin` a student, `check` what they made, `end`: each a cell of the notebook that
+    `session` makes."""
 
-    def __init__(self, plan_file: str, sandbox: Sandbox):
+    def __init__(self, plan_file: str):
         self.plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
         self.setup, self.names = self.plan["setup"], tuple(self.plan["names"])
         self.limits = from_plain(Limits, self.plan["limits"])
-        self.sandbox = sandbox
+        self.sandbox = warm.sandbox or Sandbox(
+            self.plan["modules"], self.limits, self.plan["sandboxed"])
+        self.sandbox.warm_up()
         self.shell = get_ipython()
-        self.kept = {*self.shell.user_ns, "__referee__", "__sandbox__"}
-        self.shell.events.register("post_run_cell", self._note)
+        self.kept = {*self.shell.user_ns, "__referee__"}
+        self.shell.InteractiveTB.set_mode("Minimal")  # the report needs no more, and it is quick
+        self.setup_code = [self._compiled(s, f"setup-{n}") for n, s in enumerate(self.setup)]
+        self.code = {(check, part): self._compiled(source, f"{check}-{part}")
+                     for check, parts in self.plan["checks"].items()
+                     for part, source in parts.items()}  # fmt: skip
         self.student: Student | None = None
-        self.current: tuple[str, str] | None = None  # check and part that is running
         self.notes: list[dict] = []
         limit_memory(2 * self.limits.memory_mb)
+        self.sandbox.wait_until_ready()  # if it cannot start, no submission is to blame
+
+    def _compiled(self, source: str, name: str) -> CodeType:
+        """A cell as IPython would run it, magics included, compiled once for all students."""
+        source = self.shell.transform_cell(source)
+        linecache.cache[f"<{name}>"] = (len(source), None, source.splitlines(True), f"<{name}>")
+        return compile(source, f"<{name}>", "exec", dont_inherit=True)
 
     def begin(self, number: int) -> None:
-        """A clean namespace for the next student; the set-up cells follow in the same cell."""
-        self.started, self.notes, self.current = time.monotonic(), [], None
+        """A clean namespace for the next student, in which the set-up cells run."""
+        self.started, self.notes = time.monotonic(), []
         self.fault: Exception | None = None  # of this machine
         namespace = self.shell.user_ns
         for name in set(namespace) - self.kept:
@@ -59,31 +79,54 @@ class Referee:
         cells = [from_plain(AnswerCell, cell) for cell in self.plan["submissions"][str(number)]]
         self.student = Student(cells, self.limits, self.sandbox, self.setup, self.names, namespace)
         self.ids = [cell.grade_id for cell in cells]
+        for code in self.setup_code:
+            exec(code, namespace)
+        self.made = {name: value for name, value in namespace.items()
+                     if name not in self.kept and not name.startswith("_")}  # fmt: skip
+        self.student.shared = {id(value): name for name, value in self.made.items()}
 
-    def enter(self, check: str, answer: str, count: int) -> None:
-        """Before the visible part: run the student's first `count` cells, bind their names."""
-        student = self.student
-        if not student.shared:
-            self.made = {name: value for name, value in self.shell.user_ns.items()
-                         if name not in self.kept and not name.startswith("_")}  # fmt: skip
-            student.shared = {id(value): name for name, value in self.made.items()}
-        self.answer = answer
-        self.current = (check, "visible")
+    def check(self, check: str, answer: str, count: int) -> None:
+        """Run the student's first `count` cells, bind their names, run the visible part and, if
+        that has passed, the hidden one."""
+        self.answer, used = answer, self.student.called
+        failed, error = self._attempt(check, count)
+        if used and died(error):  # perhaps of what an earlier check has set going: a new process
+            self.student.stop()
+            failed, error = self._attempt(check, count)
+        self._note(check, failed, error)
+        if error:
+            raise error
+
+    def _attempt(self, check: str, count: int) -> tuple[str, BaseException | None]:
+        """Which part has raised, "" if none, and what."""
+        part = "visible"
         try:
-            student.run_until(count)
+            self._bring_in(check, count)
+            self._run(check, part)
+            part = "hidden"
+            self._run(check, part)
+        except BaseException as error:  # whatever it is, the check has failed
+            return part, error
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        return "", None
+
+    def _bring_in(self, check: str, count: int) -> None:
+        """What the student has defined so far, and this check needs."""
+        try:
+            self.student.run_until(count)
         except (SandboxMissing, OSError) as error:
             self.fault = error
             raise
-        student.new_check()
+        self.student.new_check()
         self._alarm()
-        student.bind(self.plan["uses"][check])
+        self.student.bind(self.plan["uses"][check])
 
-    def hidden(self, check: str) -> None:
-        """Before the hidden part: only if the visible part passed."""
-        self.current = (check, "hidden")
+    def _run(self, check: str, part: str) -> None:
+        """What it prints is for students who run it themselves; here it would only cost time."""
         self._alarm()
-        if not any(n["check"] == check and n["ok"] for n in self.notes):
-            raise NotReached("the visible part failed")
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(self.code[check, part], self.shell.user_ns)
 
     def _alarm(self) -> None:
         """A student's value may lead the check itself into a loop: it has to end, too."""
@@ -96,7 +139,6 @@ class Referee:
 
     def end(self, number: int) -> None:
         """Give the notes of this student to the report. Raises if the machine was at fault."""
-        self.current = None
         self.student.stop()
         if self.fault:
             raise RuntimeError(f"no process for the student's code: {self.fault}")
@@ -105,15 +147,10 @@ class Referee:
         with open(self.plan["notes_file"], "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def _note(self, result) -> None:
-        """After each cell: what it said, if it was part of a check."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        if self.current is None:
-            return
-        (check, part), self.current = self.current, None
-        error = result.error_before_exec or result.error_in_exec
-        note = {"check": check, "part": part, "ok": error is None, "message": "", "traceback": ""}
-        if error is not None and part == "visible":
+    def _note(self, check: str, failed: str, error: BaseException | None) -> None:
+        """What a check said. Of a hidden part nothing."""
+        note = {"check": check, "failed": failed, "message": "", "traceback": ""}
+        if failed == "visible":
             note |= {"message": self._message(error)[:MAX_MESSAGE],
                      "traceback": self._traceback(error)}  # fmt: skip
         self.notes.append(note)
@@ -143,11 +180,20 @@ class Referee:
                 problem = self.student.problem_of(place)
                 if grade_id == self.answer and problem:
                     return problem.traceback
-        for _ in range(5):
-            if isinstance(error, StudentCodeError):
-                return error.traceback
-            error = getattr(error, "__cause__", None) or getattr(error, "__context__", None)
-        return ""
+        of_student = (e for e in chain(error) if isinstance(e, StudentCodeError))
+        return getattr(next(of_student, None), "traceback", "")
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, and what it was raised from, a few steps back."""
+    for _ in range(5):
+        if error is not None:
+            yield error
+            error = error.__cause__ or error.__context__
+
+
+def died(error: BaseException | None) -> bool:
+    return any(isinstance(e, StudentCodeDied) for e in chain(error))
 
 
 def limit_memory(megabytes: int) -> None:

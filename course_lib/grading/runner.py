@@ -13,11 +13,11 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import psutil
@@ -39,6 +39,7 @@ from course_lib.grading.results import (
     write_json,
 )
 from course_lib.grading.text import one_line
+from course_lib.grading.warm import Warm
 
 MAX_CHUNK = 100  # submissions that share one trusted kernel, which takes seconds to start
 
@@ -69,6 +70,7 @@ class Run:
     stopped: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     progress: Progress = lambda done, total: None
+    warm: Warm | None = None
 
     def keep(self, result: Result) -> None:
         """Note and write one result. Raises Stopped if the run is being stopped."""
@@ -117,11 +119,22 @@ def grade(
     if run.sandboxed and not executor:
         sandbox.check()
     prepare(run.out, name, fresh)
-    waiting = [one for place in found if (one := take_in(run, place, exercise))]
-    grade_all(run, waiting, jobs, executor)
+    with starting(run, jobs, executor):  # imports while the submissions are read
+        waiting = [one for place in found if (one := take_in(run, place, exercise))]
+        grade_all(run, waiting, jobs, executor)
     results = [run.results[student] for student in run.keys]
     write_reports(run, results)
     return run.assignment, results
+
+
+@contextmanager
+def starting(run: Run, jobs: int, executor: str) -> Iterator[None]:
+    """Start what all jobs on this machine share. A cluster's workers start their own."""
+    if executor:
+        yield
+        return
+    with session.warm_for(run.assignment, run.limits, run.sandboxed, jobs) as run.warm:
+        yield
 
 
 def take_in(run: Run, place: Found, exercise: intake.Exercise) -> Submission | None:
@@ -241,12 +254,13 @@ def submit(run: Run, pool: Executor, part: list[Submission], local: bool) -> Fut
     if not local:
         return pool.submit(run_chunk, *task)
     taken = {one.student for one in part}
-    return pool.submit(run_chunk, *task, lambda result: keep_sound(run, taken, result))
+    keep = partial(keep_sound, run, taken)
+    return pool.submit(run_chunk, *task, keep, run.warm)
 
 
 def run_chunk(
     text: str, submissions: list[str], limits: str, sandboxed: bool, version: str,
-    on_result: Callable[[Result], None] | None = None,
+    on_result: Callable[[Result], None] | None = None, warm: Warm | None = None,
 ) -> list[str]:  # fmt: skip
     """One call of `grade_batch`, in a thread here or on another machine."""
     if version != grader_version():
@@ -256,9 +270,10 @@ def run_chunk(
         )
     batch = [read_json(Submission, one) for one in submissions]
     try:
-        results = session.grade_batch(text, batch, read_json(Limits, limits), sandboxed, on_result)
-    except sandbox.SandboxMissing as missing:
-        raise Refused(str(missing)) from None
+        results = session.grade_batch(
+            text, batch, read_json(Limits, limits), sandboxed, on_result, warm)
+    except (sandbox.SandboxMissing, session.GradingError) as error:
+        raise Refused(str(error)) from None
     return [write_json(result) for result in results]
 
 

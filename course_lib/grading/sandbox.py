@@ -9,17 +9,21 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+import psutil
+
 import course_lib
 from course_lib.grading.isolate import SCRATCH
-from course_lib.grading.results import Limits, from_plain
+from course_lib.grading.results import Limits
 
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/alternatives")
@@ -97,11 +101,11 @@ def _bubblewrap(folders: list[Path]) -> list[str]:
 
 
 def worker_command(
-    fd: int, mode: str, modules: list[str], limits: Limits, sandboxed: bool
+    fds: list[int], mode: str, modules: list[str], limits: Limits, sandboxed: bool
 ) -> list[str]:
-    """The whole command of a worker that listens on the socket `fd`."""
-    program = [sys.executable, "-P", "-m", "course_lib.grading.worker"]
-    program += [str(fd), mode, ",".join(modules), json.dumps(asdict(limits))]
+    """The whole command of a worker that listens on these sockets."""
+    program = [sys.executable, "-P", "-m", "course_lib.grading.worker", ",".join(map(str, fds))]
+    program += [mode, ",".join(modules), json.dumps(asdict(limits))]
     return [*_bubblewrap(visible_folders()), *program] if sandboxed else program
 
 
@@ -117,18 +121,24 @@ class Sandbox:
             check()
         self.modules, self.limits, self.sandboxed = modules, limits, sandboxed
         self.forks = sandboxed
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen | None = None  # that this object has started for itself
         self.control: socket.socket | None = None
+        self.pid = 0  # of the process that forks, as seen from here, or of the only one
         self.folder: str | None = None  # home of a process without a sandbox
-        self.ready = False  # whether the process has imported everything
 
     @classmethod
-    def of_plan(cls, plan_file: str) -> "Sandbox":
-        """As the plan of a session says, already importing."""
-        plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
-        made = cls(plan["modules"], from_plain(Limits, plan["limits"]), plan["sandboxed"])
-        made.warm_up()
-        return made
+    def several(
+        cls, modules: list[str], limits: Limits, sandboxed: bool, count: int
+    ) -> list["Sandbox"]:
+        """Sandboxes that import once for all: each is a fork of one process.
+
+        That process lives as long as the one that calls this, forks of which may use them.
+        """
+        boxes = [cls(modules, limits, sandboxed) for _ in range(count)]
+        if boxes[0].forks:
+            boxes[0]._start("forks", boxes)
+        boxes[0].process = None
+        return boxes
 
     def new_worker(self) -> socket.socket:
         """A connection to a clean process for a student; the one before is ended.
@@ -141,22 +151,21 @@ class Sandbox:
             except NoNamespaces:
                 self.forks = False
         self.close()
-        self._start("single" if self.sandboxed else "open")
-        self._wait_until_ready()
+        self._start("single" if self.sandboxed else "open", [self])
+        self.wait_until_ready()
         sock, self.control = self.control, None
         return sock
 
     def warm_up(self) -> None:
         """Start importing, so that the first student need not wait for it."""
-        if self.forks:
-            self._start("forks")
+        if self.forks and not self._alive():
+            self._start("forks", [self])
 
     def _fork(self) -> socket.socket:
         """Raises NoNamespaces, SandboxMissing."""
         for _ in range(2):  # the process may have fallen victim to a lack of memory
-            if self.process is None or self.process.poll() is not None:
-                self._start("forks")
-            self._wait_until_ready()
+            self.warm_up()
+            self.wait_until_ready()
             ours, theirs = socket.socketpair()
             try:
                 with theirs:
@@ -172,38 +181,52 @@ class Sandbox:
                 raise NoNamespaces(answer[1:].decode("utf-8", "replace"))
         raise SandboxMissing(f"the process for students' code does not go on: {answer.decode()}")
 
-    def _start(self, mode: str) -> None:
-        """Start the process."""
+    def _alive(self) -> bool:
+        return self.control is not None and (not self.pid or psutil.pid_exists(self.pid))
+
+    def hand_over(self) -> None:
+        """Leave it to a fork of this process: the line to it may have one end only."""
+        if self.control:
+            self.control.close()
+            self.control = None
+
+    def _start(self, mode: str, boxes: list["Sandbox"]) -> None:
+        """Start a process for itself, or for several."""
         self.close()
-        ours, theirs = socket.socketpair()
         environment = ENVIRONMENT | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
         if not self.sandboxed:
             self.folder = tempfile.mkdtemp(prefix="course-grader-")
             environment = {name: value.replace("/scratch", self.folder)
                            for name, value in environment.items()}  # fmt: skip
             environment["PATH"] = os.environ.get("PATH", "")
-        with theirs:
-            command = worker_command(
-                theirs.fileno(), mode, self.modules, self.limits, self.sandboxed
-            )
-            self.process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], env=environment, cwd=self.folder or "/",
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                start_new_session=True)  # fmt: skip
-        self.control, self.ready = ours, False
-        ours.settimeout(self.limits.start_seconds)
+        pairs = [socket.socketpair() for _ in boxes]
+        if mode == "forks":  # each message says who has sent it
+            for ours, _ in pairs:
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        fds, said = [theirs.fileno() for _, theirs in pairs], tempfile.TemporaryFile()
+        command = worker_command(fds, mode, self.modules, self.limits, self.sandboxed)
+        self.process = subprocess.Popen(
+            command, pass_fds=fds, env=environment, cwd=self.folder or "/",
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
+            start_new_session=True)  # fmt: skip
+        for box, (ours, theirs) in zip(boxes, pairs, strict=True):
+            theirs.close()
+            ours.settimeout(self.limits.start_seconds)
+            box.control, box.pid, box.said = ours, 0, said
+        if mode != "forks":
+            self.pid = self.process.pid
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
         """Until everything is imported. Raises SandboxMissing if that does not come to an end."""
-        if self.ready:
+        if self.pid and self.forks or not self.control:
             return
         try:
-            self.ready = self.control.recv(1) == b"+"
+            ready, self.pid = receive_with_sender(self.control)
         except TimeoutError:
-            pass
-        if not self.ready:
-            self.process.kill()
-            said = self.process.stderr.read(2000).decode("utf-8", "replace").strip()
+            ready = b""
+        if ready != b"+":
+            self.said.seek(0)
+            said = self.said.read(2000).decode("utf-8", "replace").strip()
             self.close()
             raise SandboxMissing(
                 f"the process for students' code did not start: {said or 'it was too slow'}"
@@ -211,29 +234,27 @@ class Sandbox:
 
     def busy(self) -> bool:
         """Whether the student's processes leave nothing of the machine to others."""
-        return busy_below(self.process.pid) > MAX_BUSY
+        return busy_below(self.pid) > MAX_BUSY
 
     def excess(self) -> str:
         """What the student's processes take too much of together, or ""."""
         if self.busy():
             return f"more than {MAX_BUSY} of its processes or threads were busy at once"
-        if memory_below(self.process.pid) > 2 * self.limits.memory_mb << 20:
+        if memory_below(self.pid) > 2 * self.limits.memory_mb << 20:
             return "it needed too much memory"
         return ""
 
     def close(self) -> None:
         """End everything that was started."""
-        if self.control:
-            self.control.close()
-            self.control = None
+        self.hand_over()
         if self.process:
-            try:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            end_group(self.process.pid)
             self.process.wait()
-            self.process.stderr.close()
             self.process = None
+        elif self.pid:  # one of several; with the first process of a namespace all others go
+            for pid in [*descendants(self.pid), self.pid]:
+                end_process(pid)
+        self.pid = 0
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = None
@@ -241,6 +262,27 @@ class Sandbox:
 
 class NoNamespaces(OSError):
     """This machine allows no further namespaces inside a sandbox."""
+
+
+def receive_with_sender(sock: socket.socket) -> tuple[bytes, int]:
+    """One byte, and the process that sent it, by its number on this side. See unix(7)."""
+    data, extra, _, _ = sock.recvmsg(1, socket.CMSG_SPACE(12))
+    return data, struct.unpack("iii", extra[0][2])[0] if extra else 0
+
+
+def end_process(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def end_group(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes that descend from this one."""
+    return sorted({int(task.parent.parent.name) for task in threads_below(pid)} - {pid})
 
 
 def threads_below(pid: int) -> Iterator[Path]:

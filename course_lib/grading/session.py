@@ -1,8 +1,9 @@
 """Grades a batch of submissions: one run of nbval with one trusted kernel for all of them.
 
-The notebook that nbval runs is made here and holds the teacher's cells only. For each student it
-begins with a clean namespace and the set-up cells; then come the check cells, each preceded by a
-line that runs the student's cells in the sandbox and binds what they define (see `referee`).
+The notebook that nbval runs is made here and runs the teacher's cells only. For each student there
+is a cell for the set-up, one for each check, and one for the end. Each is a single call of the
+`referee`, which has compiled the teacher's source once for all students, and runs the student's own
+cells in the sandbox.
 """
 
 import ast
@@ -14,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from course_lib.grading import sandbox as sandboxes
 from course_lib.grading.assignment import Assignment, Check, Task
 from course_lib.grading.names import used_names
 from course_lib.grading.results import CheckResult, Limits, Result, Submission
+from course_lib.grading.warm import KERNEL, Warm
 
 GRACE_SECONDS = 90  # for the trusted side: its own work on one submission, and starting up
 ALWAYS = ("torch", "numpy", "matplotlib.pyplot")  # what students import, whatever the set-up does
@@ -40,11 +43,13 @@ def grade_batch(
     limits: Limits | None = None,
     sandbox: bool = True,
     on_result: Callable[[Result], None] | None = None,
+    warm: Warm | None = None,
 ) -> list[Result]:
     """Grade `submissions` by the teacher's notebook `assignment_text` (JSON).
 
-    on_result is called with each result as it comes. A submission at which the trusted kernel
-    itself fails twice gets the status "error" and no mark; the others go on in a new kernel.
+    on_result is called with each result as it comes. warm: what the run has started already;
+    without it a process is started for this batch. A submission at which the trusted kernel itself
+    fails twice gets the status "error" and no mark; the others go on in a new kernel.
     Raises AssignmentError for a notebook that is no assignment, sandbox.SandboxMissing where
     there is none, GradingError if the teacher's own cells fail.
     """
@@ -65,53 +70,65 @@ def grade_batch(
                                sandboxed=sandbox))  # fmt: skip
         else:
             todo.append(place)
-    failures: dict[int, int] = {}
+    with nullcontext(warm) if warm else warm_for(assignment, limits, sandbox) as warm:
+        run_all(assignment, submissions, todo, limits, warm, results, note)
+    return [results[place] for place in range(len(submissions))]
+
+
+def warm_for(assignment: Assignment, limits: Limits, sandboxed: bool, jobs: int = 1) -> Warm:
+    """Start importing what the grading of this assignment needs."""
+    modules = imported([cell.source for cell in assignment.setups])
+    return Warm(modules, limits, sandboxed, jobs)
+
+
+def run_all(
+    assignment: Assignment, submissions: list[Submission], todo: list[int], limits: Limits,
+    warm: Warm, results: dict[int, Result], note: Callable[[int, Result], None],
+) -> None:  # fmt: skip
+    """Run nbval until each submission has a result, `note`d in `results`, or has failed twice."""
+    failures: Counter[int] = Counter()
+    starts = 0  # that came to nothing, one after the other
     while todo:
         before = len(results)
-        broken, why = run_nbval(assignment, submissions, todo, limits, sandbox, note)
+        broken, why = run_nbval(assignment, submissions, todo, limits, warm, note)
         todo = [place for place in todo if place not in results]
-        if len(failures) >= 2 and len(results) == before:
-            raise GradingError(f"three runs in a row gave no result: {why}")
-        if todo:
-            place = broken if broken in todo else todo[0]
-            failures[place] = failures.get(place, 0) + 1
-            if failures[place] == 2:
-                note(
-                    place,
-                    Result(
-                        submissions[place].student,
-                        "error",
-                        f"not graded, look at it by hand: {why}",
-                        sandboxed=sandbox,
-                    ),
-                )
-                todo.remove(place)
-            else:  # once more, after the others
-                todo = [*(p for p in todo if p != place), place]
-    return [results[place] for place in range(len(submissions))]
+        starts = starts + 1 if broken is None and len(results) == before else 0
+        if starts == 2:
+            raise GradingError(f"the grader does not start: {why} {warm.complaint()}".strip())
+        if not todo or starts:
+            continue
+        place = broken if broken in todo else todo[0]
+        failures[place] += 1
+        if failures[place] == 2:
+            note(place, Result(submissions[place].student, "error",
+                               f"not graded, look at it by hand: {why}",
+                               sandboxed=warm.sandboxed))  # fmt: skip
+            todo.remove(place)
+        else:  # once more, after the others
+            todo = [*(p for p in todo if p != place), place]
 
 
 def run_nbval(
     assignment: Assignment, submissions: list[Submission], places: list[int], limits: Limits,
-    sandboxed: bool, note: Callable[[int, Result], None],
+    warm: Warm, note: Callable[[int, Result], None],
 ) -> tuple[int | None, str]:  # fmt: skip
     """One run over the submissions at these places, each result given to `note`.
 
     Returns the place at which the run broke off, and why; (None, why) if no place is to blame.
     """
     with tempfile.TemporaryDirectory(prefix="course-grading-") as folder:
-        plan, notebook = make_plan(assignment, submissions, places, limits, sandboxed, folder)
+        plan, notebook = make_plan(assignment, submissions, places, limits, warm.sandboxed, folder)
         Path(folder, "plan.json").write_text(json.dumps(plan), encoding="utf-8")
         nbformat.write(notebook, Path(folder, "grading.ipynb"))
         broken, why = None, "the run ended without a word"
-        with nbval_process(folder, limits) as (process, lines):
+        with nbval_process(folder, limits, warm) as (process, lines):
             for line in lines:
                 message = json.loads(line)
                 if "broken" in message:
                     broken, why = message["broken"], message["why"]
                     break
                 place = message["submission"]
-                note(place, result_of(assignment, submissions[place], message, sandboxed))
+                note(place, result_of(assignment, submissions[place], message, warm.sandboxed))
             if process.poll() is None and broken is None:
                 why = "the run hung"
     return broken, why
@@ -122,24 +139,21 @@ def make_plan(
     sandboxed: bool, folder: str,
 ) -> tuple[dict, nbformat.NotebookNode]:  # fmt: skip
     """What the referee has to know, and the notebook whose cells call it."""
-    plan_file = str(Path(folder, "plan.json"))
-    start = ("from course_lib.grading.sandbox import Sandbox\n"
-             f"__sandbox__ = Sandbox.of_plan({plan_file!r})  # imports beside the next lines\n"
-             "from course_lib.grading.referee import Referee\n"
-             f"__referee__ = Referee({plan_file!r}, __sandbox__)")  # fmt: skip
+    start = ("from course_lib.grading.referee import Referee\n"
+             f"__referee__ = Referee({str(Path(folder, 'plan.json'))!r})")
     cells, roles = [start], [{"role": "start"}]
     setup = [cell.source for cell in assignment.setups]
     for place in places:
-        cells.append("\n".join([f"__referee__.begin({place})", *setup]))
+        cells.append(f"__referee__.begin({place})")
         roles.append({"role": "begin", "submission": place})
         for count, task, check in order_of_checks(assignment, submissions[place]):
-            for part, source in check_cells(task, check, count):
-                cells.append(source)
-                roles.append({"role": part, "submission": place, "check": check.grade_id})
+            cells.append(f"__referee__.check({check.grade_id!r}, {task.grade_id!r}, {count})")
+            roles.append({"role": "check", "submission": place, "check": check.grade_id})
         cells.append(f"__referee__.end({place})")
         roles.append({"role": "end", "submission": place})
     plan = {
-        "setup": setup, "names": assignment.names, "limits": asdict(limits), "roles": roles,
+        "setup": setup, "checks": sources_of_checks(assignment), "names": assignment.names,
+        "limits": asdict(limits), "roles": roles,
         "modules": imported(setup), "sandboxed": sandboxed,
         "uses": {check.grade_id: sorted(used_names(check.source) & set(assignment.names))
                  for task in assignment.tasks for check in task.checks},
@@ -163,12 +177,10 @@ def order_of_checks(
     return sorted(found, key=lambda item: item[0])
 
 
-def check_cells(task: Task, check: Check, count: int) -> Iterator[tuple[str, str]]:
-    """The visible part and, if there is one, the hidden part, as cells of the grading notebook."""
-    enter = f"__referee__.enter({check.grade_id!r}, {task.grade_id!r}, {count})"
-    yield "visible", f"{enter}\n{check.visible}"
-    if check.hidden:
-        yield "hidden", f"__referee__.hidden({check.grade_id!r})\n{check.hidden}"
+def sources_of_checks(assignment: Assignment) -> dict[str, dict[str, str]]:
+    """grade_id -> the source of each part."""
+    return {check.grade_id: {"visible": check.visible, "hidden": check.hidden}
+            for task in assignment.tasks for check in task.checks}  # fmt: skip
 
 
 def imported(sources: list[str]) -> list[str]:
@@ -183,21 +195,20 @@ def imported(sources: list[str]) -> list[str]:
 
 
 @contextmanager
-def nbval_process(folder: str, limits: Limits):
+def nbval_process(folder: str, limits: Limits, warm: Warm):
     """pytest with nbval on the grading notebook. Gives the process and its lines as they come;
     the lines end when the process does, or is silent for longer than one submission may take."""
     read_end, write_end = os.pipe()
     command = [
         sys.executable, "-m", "pytest", "-p", "course_lib.grading.plugin", "-p", "no:cacheprovider",
-        "--nbval-lax", "--nbval-current-env", "-q", "--color=no", "-c", os.devnull,
+        "--nbval-lax", f"--nbval-kernel-name={KERNEL}", "-q", "--color=no", "-c", os.devnull,
         f"--nbval-cell-timeout={limits.total_seconds + GRACE_SECONDS}", f"--rootdir={folder}",
         "grading.ipynb",
     ]  # fmt: skip
     environment = os.environ | {
         "COURSE_GRADER_PLAN": str(Path(folder, "plan.json")), "COURSE_GRADER_PIPE": str(write_end),
-        "IPYTHONDIR": str(Path(folder, "ipython")), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg",
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "",
-        "PYTEST_PLUGINS": "nbval.plugin",
+        "JUPYTER_PATH": str(warm.folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": "nbval.plugin",
     }  # fmt: skip
     with open(Path(folder, "log.txt"), "w") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, pass_fds=[write_end],
@@ -242,16 +253,14 @@ def end_group(process: subprocess.Popen) -> None:
 def result_of(
     assignment: Assignment, submission: Submission, message: dict, sandboxed: bool
 ) -> Result:
-    """The marks: a check is passed if nbval and the referee both say so of all its parts."""
-    passed = {tuple(part) for part in message["passed"]}
-    notes = {(n["check"], n["part"]): n for n in message["notes"]["notes"]}
+    """The marks: a check is passed if nbval and the referee both say so."""
+    passed = set(message["passed"])
+    notes = {note["check"]: note for note in message["notes"]["notes"]}
     checks = []
     for task in assignment.tasks:
         for check in task.checks:
-            parts = ["visible", "hidden"] if check.hidden else ["visible"]
-            failed = next((p for p in parts if (check.grade_id, p) not in passed
-                           or not notes.get((check.grade_id, p), {}).get("ok")), "")  # fmt: skip
-            note = notes.get((check.grade_id, "visible"), {}) if failed == "visible" else {}
+            note = notes.get(check.grade_id, {"failed": "visible"})
+            failed = note["failed"] or ("" if check.grade_id in passed else "visible")
             checks.append(CheckResult(
                 check.grade_id, task.grade_id, check.points, not failed, failed,
                 note.get("message", ""), note.get("traceback", "")))  # fmt: skip

@@ -162,7 +162,7 @@ class Student:
         if not isinstance(answer, dict) or answer.get("n") != self.questions:
             raise self.nonsense("another question's answer")
         self.received += len(raw)
-        if self.received > MAX_RECEIVED:
+        if op != "cell" and self.received > MAX_RECEIVED:
             raise self.nonsense(f"more than {MAX_RECEIVED >> 20} MiB for one check")
         return answer
 

@@ -1,9 +1,9 @@
 """The process that runs students' code. Everything in it may end up in a student's hands.
 
-Started inside the sandbox as `python -m course_lib.grading.worker FD MODE IMPORTS LIMITS`. It
+Started inside the sandbox as `python -m course_lib.grading.worker FDS MODE IMPORTS LIMITS`. It
 imports once what the assignment imports, torch above all. Then it serves: in the mode "forks" one
-student after the other, each from a fork; in the mode "single" one, and ends. The mode "open" is
-"single" without a sandbox: only the limits hold.
+student after the other at each of the sockets, each student from a fork; in the mode "single" one,
+and ends. The mode "open" is "single" without a sandbox: only the limits hold.
 """
 
 import builtins
@@ -298,19 +298,35 @@ def end(init: int, guard: int) -> None:
     os.waitpid(guard, 0)
 
 
-def main(fd: str, mode: str, modules: str, limits: str) -> None:
+def serve_all(controls: list[socket.socket], shell: InteractiveShell, limits: Limits) -> None:
+    """A fork for each of the sockets, with students of its own; until all are closed."""
+    for control in controls:
+        if os.fork() == 0:
+            for other in controls:
+                if other is not control:
+                    other.close()
+            control.sendall(b"+")  # ready
+            serve_forks(control, shell, limits)
+    for control in controls:
+        control.close()
+    for _ in controls:
+        os.wait()
+
+
+def main(fds: str, mode: str, modules: str, limits: str) -> None:
     limits = read_json(Limits, limits)
     torch.set_num_threads(1)  # a fork has no use for the threads of its parent
     import_all(modules.split(","))
-    shell, sock = new_shell(), socket.socket(fileno=int(fd))
-    sock.sendall(b"+")  # ready
+    shell, socks = new_shell(), [socket.socket(fileno=int(fd)) for fd in fds.split(",")]
     if mode == "forks":
-        serve_forks(sock, shell, limits)
+        serve_all(socks, shell, limits)
+        return
+    socks[0].sendall(b"+")  # ready
     isolate.silence()
     if mode == "single":
         isolate.give_up_rights()
     isolate.limit_resources(limits)
-    Worker(shell, sock).serve()
+    Worker(shell, socks[0]).serve()
 
 
 if __name__ == "__main__":
