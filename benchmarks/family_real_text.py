@@ -52,6 +52,7 @@ class Size:
 
     layers: int
     width: int
+    head_size: int  # small enough that ELECTRA's generator, a quarter as wide, has several heads
     row: int  # tokens of a row in pre-training, and at most in fine-tuning
     batch: int
     steps: int  # BERT's
@@ -70,12 +71,12 @@ class Size:
 
 
 SIZES = records.BUDGET.pick(
-    smoke={"small": Size(2, 64, 32, 16, 40, 1e-3, (0,), (1e-3,), vocab_size=1000, documents=40,
+    smoke={"small": Size(2, 64, 16, 32, 16, 40, 1e-3, (0,), (1e-3,), vocab_size=1000, documents=40,
                          labeled=300, tested=100, put_aside=50, epochs=1, eval_rows=64)},
-    cpu={"small": Size(4, 192, 64, 32, 7000, 6e-4, (0, 1, 2), (1e-4, 3e-4), vocab_size=8192,
-                       start=0.03, dropout=0.0, labeled=10_000, tested=5000)},
-    gpu={"small": Size(6, 384, 128, 256, 20_000, 5e-4, (0, 1, 2), (5e-5, 1e-4, 2e-4)),
-         "large": Size(12, 768, 256, 128, 40_000, 2e-4, (0,), (2e-5, 5e-5, 1e-4),
+    cpu={"small": Size(4, 192, 16, 64, 32, 7000, 6e-4, (0, 1, 2), (1e-4, 3e-4),
+                       vocab_size=8192, start=0.03, dropout=0.0, labeled=10_000, tested=5000)},
+    gpu={"small": Size(6, 384, 32, 128, 256, 20_000, 5e-4, (0, 1, 2), (5e-5, 1e-4, 2e-4)),
+         "large": Size(12, 768, 64, 256, 128, 40_000, 2e-4, (0,), (2e-5, 5e-5, 1e-4),
                        vocab_size=30_522)},
 )  # fmt: skip
 
@@ -136,8 +137,9 @@ def first_objective(model: str) -> tuple:
 
 
 def config_of(size: Size, model: str) -> ModelConfig:
-    shape = dict(num_layers=size.layers, hidden_size=size.width, num_heads=size.width // 64,
-                 intermediate_size=4 * size.width, initializer_range=size.start,
+    shape = dict(num_layers=size.layers, hidden_size=size.width,
+                 num_heads=size.width // size.head_size, intermediate_size=4 * size.width,
+                 initializer_range=size.start,
                  dropout=size.dropout, attention_dropout=size.dropout)  # fmt: skip
     recipe = recipes.Recipe(size.vocab_size, size.row, shape, TrainConfig(), model=model)
     return recipes.model_config(recipe, vocabulary(size))
