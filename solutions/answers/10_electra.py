@@ -306,7 +306,7 @@ def _norms_of(model, inputs):
             torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)]))
             for loss in (output.mlm_loss, output.replaced_loss)]
 
-# %% pulls | wrong | without the weight | says: where is the weight
+# %% pulls | wrong | without the weight | says: where is it
 def pulls(model, inputs, weight):
     found = _norms(model, inputs)
     return {name: d / (g + d) for name, (g, d) in found.items() if g + d > 0}
