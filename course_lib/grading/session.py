@@ -120,18 +120,17 @@ def run_nbval(
         plan, notebook = make_plan(assignment, submissions, places, limits, warm.sandboxed, folder)
         Path(folder, "plan.json").write_text(json.dumps(plan), encoding="utf-8")
         nbformat.write(notebook, Path(folder, "grading.ipynb"))
-        broken, why = None, "the run ended without a word"
+        why = "the run ended without a word"
         with nbval_process(folder, limits, warm) as (process, lines):
             for line in lines:
                 message = json.loads(line)
                 if "broken" in message:
-                    broken, why = message["broken"], message["why"]
-                    break
+                    return message["broken"], message["why"]
                 place = message["submission"]
                 note(place, result_of(assignment, submissions[place], message, warm.sandboxed))
-            if process.poll() is None and broken is None:
+            if process.poll() is None:
                 why = "the run hung"
-    return broken, why
+    return None, why
 
 
 def make_plan(

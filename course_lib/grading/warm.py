@@ -64,7 +64,9 @@ class Warm:
         self.close()
 
     def complaint(self) -> str:
-        """The last that the warm process has said."""
+        """The last that the warm process has said, if it is gone."""
+        if self.process.poll() is None:
+            return ""
         return (self.folder / "log.txt").read_text(errors="replace").strip()[-500:]
 
     def close(self) -> None:
