@@ -628,12 +628,11 @@ def gradient_by_use(layer, hidden, target, times):
         before = now
     return {name: torch.stack([grads[n] for grads in found]) for n, name in enumerate(names)}
 
-# %% gradient-by-use | wrong | the layer's own .grad is filled | says: work on copies
+# %% gradient-by-use | wrong | the layer itself is the last copy, and its .grad is added to | says: added to
 def gradient_by_use(layer, hidden, target, times):
     copies = [copy.deepcopy(layer) for _ in range(times - 1)] + [layer]
     for one in copies:
         hidden = one(hidden)
-    layer.zero_grad()
     ((hidden - target) ** 2).mean().backward()
     return {name: torch.stack([one.get_parameter(name).grad.clone() for one in copies])
             for name, _ in layer.named_parameters()}
