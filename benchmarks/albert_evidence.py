@@ -6,7 +6,8 @@
 Each part writes notebooks/records/09_PART.json: settings, every seed's values, versions, date and
 hardware in general words. All runs use tinyworld, small ALBERTs and one thread.
 
-    pairs    one ALBERT learns masked words; then it goes on with NSP or with SOP, three seeds each
+    pairs    one ALBERT learns masked words of whole documents, until it copies facts between their
+             sentences; then it goes on with NSP or with SOP, three seeds each
     sharing  masked words with layers that share nothing, attention, feed-forward or all (3 seeds)
 """
 
@@ -24,13 +25,15 @@ from course_lib import data, tinyworld
 from course_lib.albert import AlbertForPreTraining
 from course_lib.config import ModelConfig
 from course_lib.objectives import MaskedLM, pad_rows
-from course_lib.packing import nsp_pairs, sop_pairs
+from course_lib.packing import doc_sentences, nsp_pairs, sop_pairs
 from course_lib.pretraining import HeldOut, pretrain
 from course_lib.recipes import start_at_frequencies
 from course_lib.tinyworld.probe import accuracy_by_role, hidden_words
 from course_lib.training import History, TrainConfig
 
-SEQ_LEN, RATE = 64, 0.3  # more hidden words than BERT's 15 %: short runs learn more
+SEQ_LEN = 64
+RATE = 0.3  # in `sharing`, more hidden words than BERT's 15 %: short runs learn more
+PAIRS_RATE = 0.15
 DOCUMENTS, HELD_OUT = 20_000, 600
 TOKENIZER = tinyworld.tokenizer()
 SHAPE = ModelConfig(
@@ -40,31 +43,36 @@ SHAPE = ModelConfig(
 )  # fmt: skip
 SHARING = TrainConfig(steps=times(300), batch_size=32, learning_rate=5e-3, warmup_steps=40,
                       eval_every=times(50), precision="fp32", compile="off")  # fmt: skip
-BASE = replace(SHARING, steps=times(2000), eval_every=times(250))
-GO_ON = replace(SHARING, steps=times(300), learning_rate=2e-3, eval_every=times(50))
+PAIRS_SHAPE = SHAPE.replace(num_layers=2, initializer_range=0.08)
+BASE = replace(SHARING, steps=times(3500), learning_rate=3e-3, warmup_steps=100,
+               eval_every=times(500))  # fmt: skip
+GO_ON = replace(SHARING, steps=times(600), learning_rate=2e-3, eval_every=times(100))
 PACK = {"nsp": nsp_pairs, "sop": sop_pairs}
 PROBED = 1000  # pairs that a linear probe learns from
 
 
 @cache
 def rows(question: str, n_documents: int, seed: int) -> Dataset:
-    """Rows of tinyworld with this question about the two texts ("none": SOP's, not asked)."""
+    """Rows of tinyworld with this question about the two texts ("none": SOP's, not asked; "text":
+    whole documents, with all sentences in their order)."""
     if question == "none":
         return rows("sop", n_documents, seed).remove_columns("next_sentence_label")
     documents = data.encode_corpus(tinyworld.dataset(n_documents, seed, truth=False), TOKENIZER)
+    if question == "text":
+        return doc_sentences(documents, SEQ_LEN, TOKENIZER)
     return PACK[question](documents, SEQ_LEN, TOKENIZER).shuffle(seed=0).flatten_indices()
 
 
-def new_model(seed: int, **changes) -> AlbertForPreTraining:
+def new_model(seed: int, shape: ModelConfig) -> AlbertForPreTraining:
     torch.manual_seed(seed)
-    model = AlbertForPreTraining(SHAPE.replace(**changes))
+    model = AlbertForPreTraining(shape)
     start_at_frequencies(model, rows("none", DOCUMENTS, 0))
     return model
 
 
-def learn(model, question: str, config: TrainConfig, **options) -> History:
+def learn(model, question: str, config: TrainConfig, rate: float, **options) -> History:
     """Pre-train to the end; a run that was interrupted is no result."""
-    objective = MaskedLM.from_tokenizer(TOKENIZER, seed=config.seed, rate=RATE)
+    objective = MaskedLM.from_tokenizer(TOKENIZER, seed=config.seed, rate=rate)
     history = pretrain(
         model, rows(question, DOCUMENTS, 0), objective, config, monitor=False,
         held_out=rows(question, HELD_OUT, 1), eval_rows=256, **options,
@@ -80,8 +88,8 @@ def curve(history: History) -> list[dict]:
 
 def sharing(arm: str, seed: int) -> dict:
     """Masked words; then the layers, and the loss if the shared layer runs more or less often."""
-    model = new_model(seed, shared=arm)
-    history = learn(model, "none", replace(SHARING, seed=seed))
+    model = new_model(seed, SHAPE.replace(shared=arm))
+    history = learn(model, "none", replace(SHARING, seed=seed), RATE)
     found = {"parameters": sum(p.numel() for p in model.parameters()),
              "layer_parameters": sum(p.numel() for p in model.bert.encoder.parameters()),
              "evaluations": curve(history), **layer_steps(model.eval())}  # fmt: skip
@@ -122,8 +130,9 @@ def base() -> tuple[dict, dict]:
     that start from it are there."""
     path = records.scratch("09-albert-base.pt")
     if not path.exists():
-        model, hidden = new_model(0, num_layers=2), hidden_words(200, TOKENIZER)
-        history = learn(model, "none", BASE, also=lambda m: accuracy_by_role(m, hidden))
+        model, hidden = new_model(0, PAIRS_SHAPE), hidden_words(500, TOKENIZER)
+        history = learn(model, "text", BASE, PAIRS_RATE,
+                        also=lambda m: accuracy_by_role(m, hidden))  # fmt: skip
         figures = {"evaluations": curve(history), **both(model)}
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save((model.state_dict(), figures), path.with_suffix(".tmp"))
@@ -136,16 +145,16 @@ def pairs(arm: str, seed: int) -> dict:
     weights, figures = base()
     if arm == "none":
         return figures
-    model = new_model(100 + seed, num_layers=2)
+    model = new_model(100 + seed, PAIRS_SHAPE)
     new = {k: v for k, v in model.state_dict().items() if k.startswith(("nsp", "bert.pooler"))}
     model.load_state_dict(weights | new)  # the head that answers starts anew
-    history = learn(model, arm, replace(GO_ON, seed=seed))
+    history = learn(model, arm, replace(GO_ON, seed=seed), PAIRS_RATE)
     return {"evaluations": curve(history), **both(model)}
 
 
 def both(model: AlbertForPreTraining) -> dict:
     """Held-out accuracy on both questions: of the model's own head, and of a linear probe."""
-    found, objective = {}, MaskedLM.from_tokenizer(TOKENIZER, rate=RATE)
+    found, objective = {}, MaskedLM.from_tokenizer(TOKENIZER, rate=PAIRS_RATE)
     for question in PACK:
         head = HeldOut(rows(question, HELD_OUT, 1), objective, 600).evaluate(model.eval())
         found |= {f"{question}_head": round(head["nsp_accuracy"], 4),
@@ -170,22 +179,23 @@ def probe(model: AlbertForPreTraining, question: str) -> float:
     return float(LogisticRegression(max_iter=300).fit(x, y).score(test_x, test_y))
 
 
-def record(name: str, run, arms, settings: dict) -> None:
+def record(name: str, run, arms, settings: dict, shape: ModelConfig, rate: float) -> None:
     """Run what is missing of a part; the common start is one."""
     found = records.opened(
-        f"09_{name}", f"lesson 09, part {name}", f"albert_evidence {name}", shape=asdict(SHAPE),
-        train=settings, documents=DOCUMENTS, seq_len=SEQ_LEN, hidden_share=RATE)  # fmt: skip
+        f"09_{name}", f"lesson 09, part {name}", f"albert_evidence {name}", shape=asdict(shape),
+        train=settings, documents=DOCUMENTS, seq_len=SEQ_LEN, hidden_share=rate)  # fmt: skip
     records.run_missing(f"09_{name}", found, run, arms, once=("none",))
 
 
 def main(parts: list[str]) -> None:
     torch.set_num_threads(1)
     if "pairs" in parts:
-        record("pairs", pairs, ("none", *PACK), {"base": asdict(BASE), "then": asdict(GO_ON)})
+        settings = {"base": asdict(BASE), "then": asdict(GO_ON)}
+        record("pairs", pairs, ("none", *PACK), settings, PAIRS_SHAPE, PAIRS_RATE)
         records.forget(records.scratch("09-albert-base.pt"))
     if "sharing" in parts:
         arms = ("all", "nothing", "attention", "feed_forward")
-        record("sharing", sharing, arms, asdict(SHARING))
+        record("sharing", sharing, arms, asdict(SHARING), SHAPE, RATE)
 
 
 if __name__ == "__main__":
