@@ -16,6 +16,7 @@ import tiny_run
 import torch
 from datasets import Dataset
 
+from course_lib import recipes
 from course_lib.objectives import IGNORED, model_inputs
 from course_lib.pretraining import HeldOut, pretrain, replaced_figures
 
@@ -117,6 +118,23 @@ def test_it_learns(kind):
     if kind == "electra":
         assert last["replaced_auc"] > 0.9 and last["replaced_accuracy"] > last["always_original"]
     assert last.get("restored_loss", last["mlm_loss"]) < history.unigram_entropy - 0.5
+
+
+def test_electras_recipe_learns_tinyworld():
+    """The generator more than word frequencies, the discriminator more than how rare replaced
+    words are. Short rows: mostly one sentence."""
+    recipe = recipes.recipe_for("electra", "smoke")
+    shape = recipe.shape | dict(dropout=0.0, attention_dropout=0.0)
+    plan = replace(recipe.train, steps=150, batch_size=32, learning_rate=4e-3, warmup_steps=20,
+                   eval_every=150, precision="fp32")  # fmt: skip
+    ready = recipes.prepare("tinyworld", replace(recipe, shape=shape, seq_len=20, train=plan))
+    history = pretrain(ready.model, ready.rows, ready.objective, plan, ready.held_out,
+                       monitor=False)  # fmt: skip
+    last = history.evaluations[-1]
+    base = last["always_original"]
+    silent = -base * math.log(base) - (1 - base) * math.log(1 - base)
+    assert last["mlm_loss"] < history.unigram_entropy - 0.4
+    assert last["replaced_loss"] < silent - 0.03
 
 
 def test_another_kind_of_electra_is_another_run(tmp_path):
