@@ -119,6 +119,7 @@ class Referee:
             self.fault = error
             raise
         self.student.new_check()
+        self.shell.user_ns.update(self.made)  # whatever earlier checks have made of these names
         self._alarm()
         self.student.bind(self.plan["uses"][check])
 
