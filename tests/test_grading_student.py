@@ -11,14 +11,10 @@ from torch import nn
 from course_lib import checks
 from course_lib.config import ModelConfig
 from course_lib.grading import sandbox
+from course_lib.grading.errors import StudentCodeDied, StudentCodeError, StudentCodeTimeout
 from course_lib.grading.results import AnswerCell, Limits
 from course_lib.grading.sandbox import Sandbox
-from course_lib.grading.student import (
-    Student,
-    StudentCodeDied,
-    StudentCodeError,
-    StudentCodeTimeout,
-)
+from course_lib.grading.student import Student
 
 try:
     sandbox.check()

@@ -21,14 +21,10 @@ import torch
 from IPython import get_ipython
 
 from course_lib.grading import warm
+from course_lib.grading.errors import StudentCodeDied, StudentCodeError, StudentCodeTimeout
 from course_lib.grading.results import AnswerCell, Limits, from_plain
 from course_lib.grading.sandbox import Sandbox, SandboxMissing
-from course_lib.grading.student import (
-    Student,
-    StudentCodeDied,
-    StudentCodeError,
-    StudentCodeTimeout,
-)
+from course_lib.grading.student import Student
 
 OF_IPYTHON = re.compile(r"_+(i*|i?\d+|dh|ih|oh|exit_code)|In|Out|exit|quit|get_ipython|open")
 OWN_SECONDS = 30  # for what a check computes itself

@@ -1,47 +1,26 @@
-"""In the trusted kernel: the student's work as stand-ins whose every use is a question to the
-sandbox. See `worker` for the other side, `wire` for what can cross.
+"""In the trusted kernel: a student's cells run in the sandbox, and questions about what they have
+defined. See `worker` for the other side, `wire` for what can cross, `standins` for what a check
+gets to see.
 """
 
-import builtins
 import dataclasses
 import importlib
 import time
 from collections.abc import Collection
-from functools import lru_cache
-
-import torch
 
 from course_lib.grading import wire
+from course_lib.grading.errors import (
+    StudentCodeDied,
+    StudentCodeError,
+    StudentCodeTimeout,
+    error_of,
+)
 from course_lib.grading.results import AnswerCell, Limits
 from course_lib.grading.sandbox import Sandbox
+from course_lib.grading.standins import Remote, RemoteModule, stand_in
 
 ENDED = "the process ended: its code called exit, crashed, or needed more memory than it may have"
 MAX_RECEIVED = 256 << 20  # bytes of all answers to one check, which may keep them all
-
-
-class StudentCodeError(Exception):
-    """The student's code raised an exception; `traceback` is its own account of where."""
-
-    traceback = ""
-
-
-class StudentCodeTimeout(StudentCodeError):
-    """No answer within the time."""
-
-
-class StudentCodeDied(StudentCodeError):
-    """The student's process is gone, or did not keep to the protocol."""
-
-
-# A student's ValueError is a ValueError for the check, too, so that `pytest.raises` finds it.
-SAME = {
-    name: type(name, (StudentCodeError, getattr(builtins, name)), {})
-    for name in ("ValueError", "TypeError", "IndexError", "KeyError", "LookupError",
-                 "RuntimeError", "NotImplementedError", "ZeroDivisionError", "ArithmeticError",
-                 "OverflowError", "FloatingPointError", "AttributeError", "AssertionError",
-                 "NameError", "RecursionError", "MemoryError", "OSError", "ImportError",
-                 "FileNotFoundError", "TimeoutError", "EOFError", "UnicodeError")
-}  # fmt: skip
 
 
 class Student:
@@ -286,98 +265,3 @@ def found(module: str, name: str):
         return value
     except (ImportError, AttributeError, ValueError):
         return None
-
-
-def error_of(answer: dict, label: str) -> StudentCodeError:
-    """The student's exception as one of ours. What it says is text, and nothing else."""
-    bases = answer.get("bases")
-    known = [SAME[b] for b in bases if isinstance(b, str) and b in SAME] if isinstance(
-        bases, list) else []  # fmt: skip
-    name, message, traceback = (
-        wire.text_of(answer.get(part))[:length]
-        for part, length in (("error", 80), ("message", 2000), ("traceback", 4000))
-    )
-    error = (known[0] if known else StudentCodeError)(f"{label} raised {name}: {message}")
-    error.traceback = traceback
-    return error
-
-
-class Remote:
-    """Stands for a function, class or object of the student's. Equal to nothing, true of nothing:
-    a check can use it, and cannot be deceived by what it says of itself."""
-
-    __slots__ = ("_student", "_number", "_label", "_generation")
-    __hash__ = None
-
-    def __init__(self, student: Student, number: int, label: str):
-        values = (student, number, label, student.generation)
-        for name, value in zip(Remote.__slots__, values, strict=True):
-            object.__setattr__(self, name, value)
-
-    def _parts(self) -> dict:
-        """How the other side finds the object."""
-        if self._generation != self._student.generation:
-            raise StudentCodeDied(f"{self._label} is gone: its process was ended")
-        return {"handle": self._number}
-
-    def _value(self, op: str, label: str, **args):
-        return self._student.value_of(label, op, target=self._parts(), **args)
-
-    def __call__(self, *args, **kwargs):
-        return self._student.call(self._label, self._parts(), args, kwargs)
-
-    def __course_remote__(self, op: str, args):
-        """What checks ask beyond a call: "gradients" (see `checks.gradients`)."""
-        return self._value(op, self._label, args=[self._student.encode(a) for a in args])
-
-    def __getattr__(self, name: str):
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return self._value("attribute", f"{self._label}.{name}", name=name)
-
-    def __setattr__(self, name: str, value) -> None:
-        self._value("set", f"{self._label}.{name}", name=name, value=self._student.encode(value))
-
-    def __getitem__(self, key):
-        return self._value("item", f"{self._label}[...]", key=self._student.encode(key))
-
-    def __len__(self) -> int:
-        length = self._value("length", f"len({self._label})")
-        if type(length) is not int or not 0 <= length < 2**40:
-            raise StudentCodeError(f"len({self._label}) is no number")
-        return length
-
-    def __iter__(self):
-        return self._value("iterate", self._label)
-
-    def __next__(self):
-        student = self._student
-        answer = student._asked(self._label, "next", target=self._parts())
-        if answer.get("stop") is True:
-            raise StopIteration
-        return student.decode(answer.get("value"), self._label)
-
-    def __bool__(self):
-        raise TypeError(f"{self._label} has no truth value here")
-
-    def __eq__(self, other):
-        raise TypeError(f"{self._label} cannot be compared here")
-
-    def __repr__(self) -> str:
-        return f"<the student's {self._label}>"
-
-
-class RemoteModule(Remote):
-    """An `nn.Module` of the student's; `isinstance` says so."""
-
-    __slots__ = ()
-
-    @property
-    def __class__(self):
-        return torch.nn.Module
-
-
-@lru_cache(1000)
-def stand_in(base: type[Remote], name: str) -> type[Remote]:
-    """The class by the name that the student's has, so that a check can say what it was given."""
-    return type(name, (base,), {"__slots__": ()})
