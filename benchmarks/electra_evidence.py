@@ -1,16 +1,20 @@
 """Recorded runs for the lesson on ELECTRA; takes a while, so it goes on where it stopped.
 
-    python -m benchmarks.electra_evidence            # both parts
+    python -m benchmarks.electra_evidence            # all parts
     python -m benchmarks.electra_evidence arms       # or one
 
 Each part writes notebooks/records/10-PART.json: settings, every seed's values, versions, date and
 hardware in general words. All runs use a discriminator of 2 layers and one thread.
 
+    compute tinyworld: BERT and ELECTRA at equal numbers of operations, four amounts of them on the
+            way; names marked by each encoder after fine-tuning on few labeled sentences, as it is
+            and with a last layer that starts anew; how many directions each layer's vectors use
+
     arms    tinyworld: generators of several sizes, tied or not, joint or in two stages, two weights
             of the loss, and the models between BERT and ELECTRA; then names marked by each encoder
             after fine-tuning on few labeled documents
     genres  the same ELECTRA on three kinds of real text (needs COURSE_DATA, or the hub), and on
-            running text of tinyworld
+            tinyworld as running text and as rows that begin where a sentence begins
 """
 
 import copy
@@ -27,7 +31,8 @@ import torch
 from datasets import Dataset
 from torch import nn
 
-from course_lib import data, tinyworld
+from benchmarks import records
+from course_lib import data, flops, tinyworld
 from course_lib.bert import BertForPreTraining
 from course_lib.config import ModelConfig
 from course_lib.electra import (
@@ -37,9 +42,10 @@ from course_lib.electra import (
     ReplaceMLM,
     generator_of,
 )
+from course_lib.encoder import init_weights
 from course_lib.finetuning import FinetuneConfig, finetune, predict
-from course_lib.objectives import MaskedLM, ReplacedTokens
-from course_lib.packing import full_sentences
+from course_lib.objectives import MaskedLM, ReplacedTokens, pad_rows
+from course_lib.packing import doc_sentences, full_sentences
 from course_lib.pretraining import pretrain
 from course_lib.recipes import learn_vocabulary, start_at_frequencies
 from course_lib.training import History, TrainConfig
@@ -58,6 +64,8 @@ RECIPE = TrainConfig(steps=300, batch_size=32, learning_rate=4e-3, warmup_steps=
 DOCUMENTS, HELD_OUT, EVAL_ROWS = 5000, 200, 128
 LABELED, LABEL_SETS, TESTED = 40, (3, 4, 5), 400  # fine-tuning: sentences, draws of them, test
 TUNING = FinetuneConfig(epochs=15, batch_size=10, learning_rate=2e-3, precision="fp32")
+TUNED = {"labeled": LABELED, "label_sets": LABEL_SETS, "test": TESTED, "epochs": TUNING.epochs,
+         "learning_rate": TUNING.learning_rate}  # fmt: skip
 
 
 @cache
@@ -132,12 +140,14 @@ def heads_of(model: nn.Module) -> list[nn.Module]:
     return [part for part in parts if hasattr(part, "mlm")]
 
 
-def train(model: nn.Module, config: TrainConfig, train_rows, held, tokenizer=TOKENIZER) -> History:
+def train(
+    model: nn.Module, config: TrainConfig, train_rows, held, tokenizer=TOKENIZER, also=None
+) -> History:
     """`pretrain`; a run that was interrupted is no result."""
     kind = MaskedLM if isinstance(model, BertForPreTraining) else ReplacedTokens
     objective = kind.from_tokenizer(tokenizer, seed=config.seed)
     history = pretrain(model, train_rows, objective, config, held, monitor=False,
-                       eval_rows=EVAL_ROWS)  # fmt: skip
+                       eval_rows=EVAL_ROWS, also=also)  # fmt: skip
     if history.stopped_early:
         raise SystemExit("stopped; what was complete is in the records")
     return history
@@ -172,6 +182,81 @@ def rounded(look: dict) -> dict:
     return {name: round(value, 4) for name, value in look.items()}
 
 
+# --- equal compute --------------------------------------------------------------------------------
+
+SHARES = (1, 2, 4, 8)  # of the way, in eighths: where a copy is fine-tuned
+STEPS_OF_BERT = 1600  # all the way; ELECTRA gets as many as the same operations pay for
+MANY_DOCUMENTS = 12_000  # so that no sentence is read more than twice
+COMPARED = {"BERT": ARMS["BERT"], "ELECTRA": ARMS["ELECTRA"]}
+QUICKER = replace(TUNING, learning_rate=4e-3)  # better for both than half of it
+
+
+@cache
+def mean_length() -> int:
+    """Tokens of a row, rounded."""
+    lengths = [len(row) for row in rows(HELD_OUT, 1)["input_ids"]]
+    return round(sum(lengths) / len(lengths))
+
+
+def operations(arm: str) -> float:
+    """Of one row, forward and backward."""
+    if arm == "BERT":
+        return flops.masked_lm_step(SHAPE, mean_length())
+    return flops.electra_step(SHAPE, small(), mean_length())
+
+
+def steps_for(arm: str) -> int:
+    """As many as BERT's operations pay for, in eight equal parts."""
+    steps = records.times(STEPS_OF_BERT) * operations("BERT") / operations(arm)
+    return 8 * round(steps / 8)
+
+
+def compute(arm: str, seed: int) -> dict:
+    """One run; on the way a copy of the encoder is fine-tuned."""
+    torch.manual_seed(seed)
+    model, steps = COMPARED[arm](), steps_for(arm)
+    train_rows = rows(MANY_DOCUMENTS, 0)
+    for part in heads_of(model):
+        start_at_frequencies(part, train_rows)
+    config = replace(RECIPE, steps=steps, seed=seed, eval_every=steps // 8)
+    tuned, seconds, begun = [], [], [time.process_time()]
+
+    def also(model: nn.Module) -> dict:
+        seconds.append(time.process_time() - begun[0])
+        tuned.append(after_tuning(encoder_of(model)) if len(seconds) in SHARES else {})
+        begun[0] = time.process_time() - seconds[-1]  # fine-tuning is not part of the cost
+        return {}
+
+    history = train(model, config, train_rows, rows(HELD_OUT, 1), also=also)
+    return {"steps": steps, "tokens": mean_length(), "operations": operations(arm) * 32 * steps,
+            "looks": [rounded(look) | {"processor_seconds": round(s, 1)} | found
+                      for look, s, found in zip(history.evaluations, seconds, tuned, strict=True)]}
+
+
+def after_tuning(encoder: nn.Module) -> dict:
+    """Names F1 of a copy, as it is and with its last layer from random weights; directions."""
+    anew = copy.deepcopy(encoder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(9)
+        init_weights(anew.encoder.layers[-1], SHAPE)
+        return {"names_f1": names_f1(encoder, QUICKER), "names_f1_anew": names_f1(anew, QUICKER),
+                "directions": directions(encoder)}
+
+
+@torch.no_grad()
+def directions(encoder: nn.Module) -> list[float]:
+    """Into how many directions the vectors of words spread, for the embeddings and each layer: the
+    exponential of the entropy of the principal components' shares of the variance."""
+    batch = pad_rows(rows(HELD_OUT, 1), range(64), TOKENIZER.pad_id)
+    real, found = batch["attention_mask"].bool(), []
+    for hidden in encoder(**batch).hidden_states:
+        vectors = hidden[real] - hidden[real].mean(0)  # (N, D)
+        shares = torch.linalg.svdvals(vectors).square()
+        shares = shares / shares.sum()
+        found.append(round(float(torch.special.entr(shares).sum().exp()), 2))
+    return found
+
+
 # --- fine-tuning ----------------------------------------------------------------------------------
 
 
@@ -187,7 +272,7 @@ def tagged(n: int, seed: int) -> Dataset:
     return Dataset.from_dict({"input_ids": ids, "labels": labels})
 
 
-def names_f1(encoder: nn.Module) -> list[float]:
+def names_f1(encoder: nn.Module, tuning: FinetuneConfig = TUNING) -> list[float]:
     """F1 of the words marked as names after fine-tuning, for each draw of labeled documents."""
     found, test = [], tagged(TESTED, 2)
     for draw in LABEL_SETS:
@@ -195,7 +280,7 @@ def names_f1(encoder: nn.Module) -> list[float]:
         tagger = ElectraForTokenClassification(SHAPE.replace(dropout=0.1), len(tinyworld.NER_TAGS))
         if encoder is not None:
             tagger.bert.load_state_dict(encoder.state_dict(), strict=False)  # without a pooler
-        finetune(tagger, tagged(LABELED, draw), replace(TUNING, seed=draw), monitor=False)
+        finetune(tagger, tagged(LABELED, draw), replace(tuning, seed=draw), monitor=False)
         said = torch.cat([tags[1:-1] for tags in predict(tagger, test).values])
         true = torch.cat([torch.tensor(tags[1:-1]) for tags in test["labels"]])
         hits = ((said == true) & (true > 0)).sum()
@@ -210,6 +295,7 @@ GENRES = {
     "books": "books_en",
     "film reviews": "imdb",
     "tinyworld, running text": "tinyworld",
+    "tinyworld, rows of whole sentences": "tinyworld, doc",
 }
 PIECES, TEXTS = 512, 1500
 GENRE_RECIPE = replace(RECIPE, steps=240, eval_every=120)
@@ -218,12 +304,11 @@ GENRE_RECIPE = replace(RECIPE, steps=240, eval_every=120)
 @cache
 def genre_rows(name: str):
     """Tokenizer, training rows and held-out rows; a row of running text goes over sentence ends."""
-    if name == "tinyworld":
-        texts = tinyworld.dataset(DOCUMENTS, 0, truth=False)
-        packed = full_sentences(data.encode_corpus(texts, TOKENIZER), ROW, TOKENIZER)
-        held = tinyworld.dataset(HELD_OUT, 1, truth=False)
-        held = full_sentences(data.encode_corpus(held, TOKENIZER), ROW, TOKENIZER)
-        return TOKENIZER, packed, held
+    if name.startswith("tinyworld"):
+        pack = doc_sentences if name.endswith("doc") else full_sentences
+        texts = (tinyworld.dataset(*part, truth=False) for part in ((DOCUMENTS, 0), (HELD_OUT, 1)))
+        encoded = (data.encode_corpus(text, TOKENIZER) for text in texts)
+        return TOKENIZER, *(pack(text, ROW, TOKENIZER) for text in encoded)
     texts = data.load(name)["train"]
     if data.is_stand_in(texts):
         raise SystemExit(f"{name} is not here: set COURSE_DATA to a folder that has it")
@@ -259,8 +344,7 @@ def opened(name: str) -> dict:
         "what": f"lesson 10, part {name}",
         "command": f"python -m benchmarks.electra_evidence {name}",
         "shape": asdict(SHAPE), "train": asdict(config), "row": ROW,
-        "tuning": {"labeled": LABELED, "label_sets": LABEL_SETS, "test": TESTED,
-                   "epochs": TUNING.epochs, "learning_rate": TUNING.learning_rate},
+        "tuning": TUNED,
         "date": date.today().isoformat(),
         "pieces": TOKENIZER.vocab_size if name == "arms" else PIECES,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -292,9 +376,19 @@ def main(parts: list[str]) -> None:
             found["random start"] = names_f1(None)
             (RECORDS / "10-arms.json").write_text(json.dumps(found, indent=1) + "\n")
         record("arms", arms, ARMS)
+    if "compute" in parts:
+        found = records.opened(
+            "10-compute", "lesson 10, part compute", "electra_evidence compute",
+            settings={"shape": asdict(SHAPE), "generator": asdict(small()), "row": ROW,
+                      "train": {**asdict(RECIPE), "steps": None}, "documents": MANY_DOCUMENTS,
+                      "steps_of_bert": records.times(STEPS_OF_BERT), "looks_in_eighths": SHARES,
+                      "tuning": TUNED | {"learning_rate": QUICKER.learning_rate}})  # fmt: skip
+        if "random start" not in found:
+            found["random start"] = names_f1(None, QUICKER)
+        records.run_missing("10-compute", found, compute, COMPARED)
     if "genres" in parts:
         record("genres", genres, GENRES)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["arms", "genres"])
+    main(sys.argv[1:] or ["arms", "compute", "genres"])
