@@ -84,7 +84,7 @@ def main() -> None:
     model = OBJECTIVES[name][last.objective][2](model_config(recipe, tokenizer))
     start_at_frequencies(model, make_rows("train", tokenizer, name, first))
     histories = [run(phase, name, model, tokenizer, out / phase.name) for phase in run_phases]
-    pretrained.save(model, out / "model", tokenizer, dtype=torch.float16)
+    save(model, out, tokenizer)
     record = {
         "model": name,
         "data": list(CORPORA),
@@ -100,6 +100,14 @@ def main() -> None:
     }
     (out / "model" / "training.json").write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record, indent=1))
+
+
+def save(model: nn.Module, out: Path, tokenizer: Tokenizer) -> None:
+    """Of ELECTRA the discriminator is the model, and the generator is kept beside it."""
+    kept = getattr(model, "discriminator", model)
+    pretrained.save(kept, out / "model", tokenizer, dtype=torch.float16)
+    if kept is not model:
+        pretrained.save(model.generator, out / "generator", tokenizer, dtype=torch.float16)
 
 
 def run(phase: Phase, name: str, model: nn.Module, tokenizer: Tokenizer, out: Path):
