@@ -6,10 +6,10 @@
 Each part writes notebooks/records/10-PART.json: settings, every seed's values, versions, date and
 hardware in general words. All runs use a discriminator of 2 layers and one thread.
 
-    compute tinyworld: BERT and ELECTRA at equal numbers of operations, four amounts of them on the
-            way; names marked by each encoder after fine-tuning on few labeled sentences, as it is
-            and with a last layer that starts anew; how many directions each layer's vectors use
-
+    compute tinyworld: BERT, ELECTRA and the models between them at equal numbers of operations,
+            four amounts of them on the way; names marked by each encoder after fine-tuning on few
+            labeled sentences, as it is and with a last layer that starts anew; into how many
+            directions each layer's vectors spread
     arms    tinyworld: generators of several sizes, tied or not, joint or in two stages, two weights
             of the loss, and the models between BERT and ELECTRA; then names marked by each encoder
             after fine-tuning on few labeled documents
@@ -187,7 +187,7 @@ def rounded(look: dict) -> dict:
 SHARES = (1, 2, 4, 8)  # of the way, in eighths: where a copy is fine-tuned
 STEPS_OF_BERT = 1600  # all the way; ELECTRA gets as many as the same operations pay for
 MANY_DOCUMENTS = 12_000  # so that no sentence is read more than twice
-COMPARED = {"BERT": ARMS["BERT"], "ELECTRA": ARMS["ELECTRA"]}
+COMPARED = ("BERT", "ELECTRA", "ELECTRA 15 %", "Replace MLM", "All-Tokens MLM")
 QUICKER = replace(TUNING, learning_rate=4e-3)  # better for both than half of it
 
 
@@ -200,9 +200,11 @@ def mean_length() -> int:
 
 def operations(arm: str) -> float:
     """Of one row, forward and backward."""
-    if arm == "BERT":
-        return flops.masked_lm_step(SHAPE, mean_length())
-    return flops.electra_step(SHAPE, small(), mean_length())
+    tokens = mean_length()
+    if arm in ("ELECTRA", "ELECTRA 15 %"):
+        return flops.electra_step(SHAPE, small(), tokens)
+    reader = flops.masked_lm_step(SHAPE, tokens, 1.0 if arm == "All-Tokens MLM" else 0.15)
+    return reader if arm == "BERT" else reader + flops.masked_lm_step(small(), tokens)
 
 
 def steps_for(arm: str) -> int:
@@ -214,7 +216,7 @@ def steps_for(arm: str) -> int:
 def compute(arm: str, seed: int) -> dict:
     """One run; on the way a copy of the encoder is fine-tuned."""
     torch.manual_seed(seed)
-    model, steps = COMPARED[arm](), steps_for(arm)
+    model, steps = ARMS[arm](), steps_for(arm)
     train_rows = rows(MANY_DOCUMENTS, 0)
     for part in heads_of(model):
         start_at_frequencies(part, train_rows)
@@ -228,9 +230,15 @@ def compute(arm: str, seed: int) -> dict:
         return {}
 
     history = train(model, config, train_rows, rows(HELD_OUT, 1), also=also)
-    return {"steps": steps, "tokens": mean_length(), "operations": operations(arm) * 32 * steps,
-            "looks": [rounded(look) | {"processor_seconds": round(s, 1)} | found
-                      for look, s, found in zip(history.evaluations, seconds, tuned, strict=True)]}
+    return {
+        "steps": steps,
+        "tokens": mean_length(),
+        "operations": operations(arm) * 32 * steps,
+        "looks": [
+            rounded(look) | {"processor_seconds": round(s, 1)} | found
+            for look, s, found in zip(history.evaluations, seconds, tuned, strict=True)
+        ],
+    }
 
 
 def after_tuning(encoder: nn.Module) -> dict:
@@ -239,8 +247,11 @@ def after_tuning(encoder: nn.Module) -> dict:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(9)
         init_weights(anew.encoder.layers[-1], SHAPE)
-        return {"names_f1": names_f1(encoder, QUICKER), "names_f1_anew": names_f1(anew, QUICKER),
-                "directions": directions(encoder)}
+        return {
+            "names_f1": names_f1(encoder, QUICKER),
+            "names_f1_anew": names_f1(anew, QUICKER),
+            "directions": directions(encoder),
+        }
 
 
 @torch.no_grad()
