@@ -4,8 +4,8 @@
 
 Writes the record 11-family (`benchmarks.records`). Every model gets the same text and the same
 number of operations, counted by `course_lib.flops` as the ELECTRA paper counts them, on one thread.
-Models with a dearer step get fewer steps. Three times in a run the encoder is copied and fine-tuned
-on few labeled sentences.
+Models with a dearer step get fewer steps. Twice in a run the encoder is copied and fine-tuned
+on few labeled sentences; at the end those of RoBERTa and ELECTRA also in two other ways.
 """
 
 from collections.abc import Callable
@@ -26,6 +26,7 @@ from course_lib.electra import (
     ElectraForTokenClassification,
     generator_of,
 )
+from course_lib.encoder import init_weights
 from course_lib.finetuning import FinetuneConfig, finetune, predict
 from course_lib.objectives import MaskedLM, MaskedNgrams, ReplacedTokens
 from course_lib.packing import doc_sentences, nsp_pairs, sop_pairs
@@ -35,8 +36,8 @@ from course_lib.roberta import RobertaForMaskedLM, RobertaForTokenClassification
 from course_lib.training import TrainConfig
 
 ROW, BATCH = 32, 32  # tokens of a row at most, rows of a step
-STEPS_OF_BERT = records.times(800)  # its FLOPs are what every model may spend
-LOOKS = 3  # at equal shares of the way
+STEPS_OF_BERT = records.times(500)  # its FLOPs are what every model may spend
+LOOKS = 2  # at equal shares of the way
 TOKENIZER = tinyworld.tokenizer()
 SHAPE = ModelConfig(
     vocab_size=TOKENIZER.vocab_size, hidden_size=64, num_layers=2, num_heads=4,
@@ -47,7 +48,7 @@ RECIPE = TrainConfig(batch_size=BATCH, learning_rate=4e-3, warmup_steps=40, prec
                      compile="off")  # fmt: skip
 DOCUMENTS, HELD_OUT, EVAL_ROWS = 5000, 200, 128
 LABELED, LABEL_SETS, TESTED = 40, (3, 4, 5), 400  # fine-tuning: sentences, draws of them, test
-TUNING = FinetuneConfig(epochs=15, batch_size=10, learning_rate=2e-3, precision="fp32")
+TUNING = FinetuneConfig(epochs=30, batch_size=10, learning_rate=2e-3, precision="fp32")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def narrow(shape: ModelConfig, share: float) -> ModelConfig:
     return made.replace(initializer_range=made.hidden_size**-0.5)
 
 
-SHARED = SHAPE.replace(embedding_size=16, shared="all")
+SHARED = SHAPE.replace(embedding_size=32, shared="all")
 WIDER = SHARED.replace(hidden_size=96, num_heads=6, intermediate_size=384,
                        initializer_range=96**-0.5)  # fmt: skip
 ONE_SEGMENT = SHAPE.replace(type_vocab_size=1, max_positions=ROW + TOKENIZER.pad_id + 1)
@@ -127,26 +128,46 @@ def encoder_of(model: nn.Module) -> nn.Module:
     return getattr(model, "discriminator", model).bert
 
 
-def run(name: str, seed: int, operations: float, looks: int = LOOKS, draws=LABEL_SETS) -> dict:
-    """Pre-train one model with that many operations; at each look also fine-tune a copy."""
+def trained(name: str, seed: int, operations: float, also=None) -> tuple[nn.Module, list[dict]]:
+    """One model, pre-trained with that many operations, and what was seen at each look."""
     arm = ARMS[name]
     steps = steps_for(arm, operations)
     config = replace(RECIPE, steps=steps, seed=seed, learning_rate=arm.learning_rate,
-                     eval_every=-(-steps // looks), warmup_steps=min(40, steps // 4))  # fmt: skip
+                     eval_every=-(-steps // LOOKS), warmup_steps=min(40, steps // 4))  # fmt: skip
     torch.manual_seed(seed)
     model = arm.build()
     start_at_frequencies(getattr(model, "generator", model), rows(arm.pack, DOCUMENTS, 0))
     history = pretrain(
         model, rows(arm.pack, DOCUMENTS, 0),
         arm.masks.from_tokenizer(TOKENIZER, seed=seed, copies=arm.copies), config,
-        rows(arm.pack, HELD_OUT, 1), monitor=False, eval_rows=EVAL_ROWS,
-        also=lambda model: {"names_f1": names_f1(arm, encoder_of(model), draws)},
+        rows(arm.pack, HELD_OUT, 1), monitor=False, eval_rows=EVAL_ROWS, also=also,
     )  # fmt: skip
     if history.stopped_early:
         raise SystemExit("stopped; what was complete is in the record")
+    return model, history.evaluations
+
+
+def run(name: str, seed: int, operations: float) -> dict:
+    """Pre-train one model; at each look also fine-tune a copy."""
+    arm, steps = ARMS[name], steps_for(ARMS[name], operations)
+    _, looks = trained(name, seed, operations,
+                       lambda model: {"names_f1": names_f1(arm, encoder_of(model))})  # fmt: skip
     each = operations / steps
-    looks_taken = [rounded(look) | {"flops": look["step"] * each} for look in history.evaluations]
-    return {"steps": steps, "looks": looks_taken}
+    return {"steps": steps, "looks": [rounded(look) | {"flops": look["step"] * each}
+                                      for look in looks]}  # fmt: skip
+
+
+def tuned_otherwise(name: str, seed: int, operations: float) -> dict:
+    """The same model as by `run`, fine-tuned in two other ways: at twice the rate, and with a last
+    layer that starts anew."""
+    arm = ARMS[name]
+    encoder = encoder_of(trained(name, seed, operations)[0])
+    found = {"twice the rate": names_f1(arm, encoder, 2 * TUNING.learning_rate)}
+    for part in encoder.encoder.layers[-1].modules():
+        if hasattr(part, "reset_parameters"):
+            part.reset_parameters()
+    init_weights(encoder.encoder.layers[-1], arm.shape)
+    return found | {"last layer anew": names_f1(arm, encoder)}
 
 
 def rounded(look: dict) -> dict:
@@ -169,16 +190,19 @@ def tagged(n: int, seed: int) -> Dataset:
     return Dataset.from_dict({"input_ids": ids, "labels": labels})
 
 
-def names_f1(arm: Arm, encoder: nn.Module | None, draws=LABEL_SETS) -> list[float]:
+def names_f1(
+    arm: Arm, encoder: nn.Module | None, rate: float = TUNING.learning_rate
+) -> list[float]:
     """F1 of the words marked as names, after fine-tuning a copy on each draw of sentences."""
     found = []
     with torch.random.fork_rng(devices=[]):
-        for seed in draws:
+        for seed in LABEL_SETS:
             torch.manual_seed(seed)
             tagger = arm.tagger(arm.shape.replace(dropout=0.1), len(tinyworld.NER_TAGS))
             if encoder is not None:
                 tagger.bert.load_state_dict(encoder.state_dict(), strict=False)  # without a pooler
-            finetune(tagger, tagged(LABELED, seed), replace(TUNING, seed=seed), monitor=False)
+            config = replace(TUNING, seed=seed, learning_rate=rate)
+            finetune(tagger, tagged(LABELED, seed), config, monitor=False)
             found.append(f1(tagger))
     return found
 
@@ -223,6 +247,13 @@ def main() -> None:
             records.save("11-family", found)
     records.run_missing("11-family", found, lambda arm, seed: run(arm, seed, found["operations"]),
                         ARMS)  # fmt: skip
+    others = found.setdefault("tuned otherwise", {})
+    for seed in map(str, records.SEEDS):
+        for name in ("RoBERTa", "ELECTRA"):
+            if seed not in others.setdefault(name, {}):
+                others[name][seed] = tuned_otherwise(name, int(seed), found["operations"])
+                records.save("11-family", found)
+                print(f"11-family: {name}, seed {seed}, tuned otherwise", flush=True)
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ def points(values, title=None, ax=None, *, x_label="", y_label="", log_x=False, 
     _draw_slopes(ax, slope or {})
     for axis in [ax.xaxis] * log_x + [ax.yaxis] * log_y:
         _log_ticks(axis)
+    add_caption(ax, caption)  # first, as it takes room
     _write_names(ax, values, values if names is None else names)
-    add_caption(ax, caption)
     return ax
 
 
