@@ -2,7 +2,7 @@
 # On Windows, or without make: README.md, "Without make".
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks exercises grade sync bench evidence lint constraints clean
+.PHONY: help lab test notebooks slides slides-pdf exercises grade sync bench evidence lint constraints clean
 
 VENV ?= .venv
 EXTRAS ?= dev
@@ -19,7 +19,7 @@ READY := $(VENV)/.ready-$(EXTRAS)
 
 help:  ## list the targets
 	@echo "make TARGET, where TARGET is one of"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
 		awk -F'|' '{ printf "%-13s %s\n", $$1, $$2 }'
 
 lab: $(READY)  ## open the course in JupyterLab (LAB_ARGS="--no-browser --port 8890")
@@ -39,6 +39,12 @@ test: $(READY)  ## run every check: ruff, the tests, and all cells of lessons an
 
 notebooks: $(READY)  ## run all lessons and save their outputs (NB=notebooks/05_bert.ipynb)
 	@$(BIN)/python tools/run_notebooks.py --budget $(BUDGET) $(NB)
+
+slides: $(READY)  ## build the decks from the saved lessons (DECKS="lecture-000 05")
+	@$(BIN)/python tools/build_slides.py $(DECKS)
+
+slides-pdf: $(READY)  ## the same, and print each deck to PDF (needs Chromium)
+	@$(BIN)/python tools/build_slides.py --pdf $(DECKS)
 
 exercises: $(READY)  ## make the exercises from the solutions
 	@$(BIN)/python -m course_lib.grading.release $(SOLUTIONS)
