@@ -13,7 +13,7 @@ models: `Seen(tokens, attentions, queries, keys)`, then `show(kind, seen)`.
 import operator
 from dataclasses import dataclass
 
-from course_lib.attention_views.page import framed, page
+from course_lib.attention_views.page import document, framed
 from course_lib.attention_views.pictures import picture
 from course_lib.attention_views.seen import MAX_TOKENS, Seen, trace
 
@@ -73,9 +73,9 @@ def show(kind: str, seen: Seen, *, layers=None, heads=None, title=None, theme="a
     layers = chosen("layers", layers, seen.attentions.shape[0])
     heads = chosen("heads", heads, seen.attentions.shape[1])
     title = title or f"{TITLES[kind]}: {' '.join(seen.tokens)}"
-    document = page(kind, seen, layers, heads, title, theme)
+    inside = document(kind, seen, layers, heads, title, theme)
     png, alt = picture(kind, seen, layers, heads)
-    return View(framed(kind, document, title, png, alt), f"{title}\n{alt}")
+    return View(framed(kind, inside, title, png, alt), f"{title}\n{alt}")
 
 
 def one_of(name: str, value, allowed) -> None:

@@ -19,12 +19,14 @@ BERTVIZ = "1.4.1"
 PER_WEIGHT = 1000  # weights are kept in thousandths
 MOST_NUMBERS = 150_000  # about half a megabyte in the saved notebook
 # What is changed in BertViz's files: (old, new).
+NETWORK = (r"(?s)require\.config\(.*?\}\);", "")
 DATA = (r"const params = PYTHON_PARAMS; // HACK[^\n]*", "const params = window.bertviz_params;")
 BLACK = ("'background': 'black'", "'background': '#111111'")  # JupyterLab's dark
 CHANGES = {
-    "head": [DATA, (r'console.log\("d3 version", d3.version\)', "")],
-    "model": [DATA, BLACK, (r'console.log\("x", x, y\)', "")],
+    "head": [NETWORK, DATA, (r'console.log\("d3 version", d3.version\)', "")],
+    "model": [NETWORK, DATA, BLACK, (r'console.log\("x", x, y\)', "")],
     "neuron": [
+        NETWORK,
         BLACK,
         (r"layerSelect.append(.*)\.text\(i\)", r"layerSelect.append\1.text(params.layer_names[i])"),
         (r"headSelect.append(.*)\.text\(i\)", r"headSelect.append\1.text(params.head_names[i])"),
@@ -40,12 +42,13 @@ HELP = {
 SELECT = '<label>{} <select id="{}">{}</select></label> '
 PARTS = ("all", "A looks at A", "B looks at B", "A looks at B", "B looks at A")
 NOTE = (
-    "The interactive view is not shown: run this cell, or choose File, Trust Notebook. The heat "
-    "maps hold the same weights."
+    "The interactive view is not shown: run this cell, or choose Trust Notebook in the command "
+    "palette (Ctrl+Shift+C). The heat maps hold the same weights."
 )
 STYLE = (
     "body{margin:4px;font:14px 'Helvetica Neue',Helvetica,Arial,sans-serif;background:#fff;"
-    "color:#202020}p{margin:4px 0;font-size:12px}svg{width:100%;height:auto;display:block}"
+    "color:#202020;user-select:none}p{margin:4px 0;font-size:12px}"
+    "svg{width:100%;height:auto;display:block}"
     "label{margin-right:8px}:focus{outline:none}:focus-visible,g:focus-visible rect{outline:2px "
     "solid #E69F00}.dark{color-scheme:dark}.dark body{background:#111;color:#ddd}"
     ".dark svg text{fill:#ddd}.dark rect.background{fill:#555}"
@@ -54,7 +57,7 @@ STYLE = (
 POLICY = "default-src 'none';script-src 'unsafe-inline';style-src 'unsafe-inline'"
 
 
-def page(kind: str, seen: Seen, layers, heads, title: str, theme: str) -> str:
+def document(kind: str, seen: Seen, layers, heads, title: str, theme: str) -> str:
     """The whole document inside the frame."""
     scripts = [js("d3-selection.min.js"), js("stand_ins.js"), bertviz(kind)]
     scripts += [f"const VIEW={as_js(contents(kind, seen, layers, heads, theme))};", js("frame.js")]
@@ -123,9 +126,9 @@ def selects(kind: str, seen: Seen) -> str:
     return found
 
 
-def framed(kind: str, document: str, title: str, picture: str, alt: str) -> str:
+def framed(kind: str, inside: str, title: str, picture: str, alt: str) -> str:
     """The frame and, beside or under it, its heat map and the note for untrusted notebooks."""
-    source = document.replace("&", "&amp;").replace("'", "&#39;")
+    source = inside.replace("&", "&amp;").replace("'", "&#39;")
     title, alt = html.escape(title), html.escape(alt)
     width, most = ("22em", "32em") if kind == "head" else ("100%", "100%")
     return (

@@ -49,9 +49,10 @@ def describe(seen: Seen, layers, heads) -> str:
     told = [strongest(seen, layer, head) for layer, head in maps[:MAPS_TOLD]]
     left = len(maps) - len(told)
     rest = f" {left} more maps follow." if left else ""
+    what = "Heat maps" if len(maps) > 1 else "Heat map"
     return (
-        f"Heat maps of attention weights between the {len(seen.tokens)} tokens "
-        f"{' '.join(seen.tokens)}. Largest weight of each map: {'; '.join(told)}.{rest}"
+        f"{what} of attention weights between the {len(seen.tokens)} tokens "
+        f"{' '.join(seen.tokens)}. Largest weight in each: {'; '.join(told)}.{rest}"
     )
 
 

@@ -61,7 +61,9 @@ def trace(model, tokenizer, text, pair=None, max_tokens: int = MAX_TOKENS) -> Se
     body = body_of(model)
     encoding = tokenizer.encode(text, pair)
     ids = encoding["input_ids"]
-    check_length(ids, tokenizer, body, max_tokens)
+    if not text.strip():
+        raise ValueError(f"the text {text!r} holds no word: give at least one.")
+    check_length(ids, body, max_tokens)
     device = next(body.parameters()).device
     inputs = {n: torch.tensor([encoding[n]], device=device) for n in encoding}
     attentions, queries, keys = watch(body, inputs["input_ids"], inputs["token_type_ids"])
@@ -81,10 +83,8 @@ def body_of(model) -> BertModel:
     )
 
 
-def check_length(ids, tokenizer, body: BertModel, max_tokens: int) -> None:
-    """Refuse what cannot be shown."""
-    if all(index in tokenizer.special_ids for index in ids):
-        raise ValueError("the text holds no word: give at least one.")
+def check_length(ids, body: BertModel, max_tokens: int) -> None:
+    """Refuse what cannot be read or shown."""
     longest = min(max_tokens, body.embeddings.longest)
     if len(ids) > longest:
         way = "shorten the text"

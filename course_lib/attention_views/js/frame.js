@@ -62,7 +62,7 @@
     svg.setAttribute("role", "group");
     svg.setAttribute("aria-label", document.title);
     for (const text of svg.querySelectorAll("rect + text")) {
-      const room = text.previousElementSibling.width.baseVal.value - 8;
+      const room = text.previousElementSibling.width.baseVal.value - 16;
       if (room > 0 && text.getComputedTextLength() > room) {
         text.setAttribute("textLength", room);
         text.setAttribute("lengthAdjust", "spacingAndGlyphs");

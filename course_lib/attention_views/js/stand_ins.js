@@ -1,5 +1,4 @@
 // What BertViz calls beside d3-selection: a few functions of require.js, jQuery and d3.
-var require = { config() {} };
 var drawView;
 function requirejs(names, draw) { drawView = () => draw(jQuery, d3); }
 
