@@ -13,6 +13,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NAMES = sorted(path.stem for path in build_slides.OUTLINES.glob("*.yaml"))
 NAMES += sorted(path.stem for path in build_slides.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 SECONDS = 1000
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+VIOLATIONS = """() => axe.run({ resultTypes: ['violations'] }).then(result =>
+    result.violations.map(v => [v.id, v.impact, v.nodes[0].html.slice(0, 120)]))"""
 # What is wrong with the slide on show: parts outside their slide, cut code, pictures that did not
 # load or are tiny, letters too small for the last row (in pixels of a screen 720 high).
 PROBLEMS = """() => {
@@ -97,6 +100,20 @@ def test_every_slide_fits_and_can_be_read(opened, decks, name):
             tab.screenshot(path=Path(folder) / f"{name}-{number + 1:03}.png")
     assert bad == []
     assert seen == {"requests": [], "errors": []}
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not among the tests' files")
+@pytest.mark.parametrize("name", [name for name in NAMES if not name[0].isdigit()])
+def test_axe_finds_no_serious_problem(opened, decks, name):
+    tab, _ = opened(name)
+    tab.add_script_tag(path=AXE)
+    found = {}
+    for number in range(0, len(decks[name].slides), 3):
+        tab.evaluate("n => { Reveal.slide(n, 0, 99); }", number)
+        for rule, impact, part in tab.evaluate(VIOLATIONS):
+            if impact in ("serious", "critical"):
+                found.setdefault(rule, f"slide {number + 1}: {part}")
+    assert found == {}
 
 
 def test_the_speaker_sees_notes_in_a_window_of_their_own(opened, decks):
