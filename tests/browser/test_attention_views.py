@@ -169,6 +169,22 @@ def test_views_change_with_the_theme_around_them(watched, tmp_path, kind):
     assert watched.errors == []
 
 
+@pytest.mark.parametrize("kind", ["head", "model", "neuron"])
+def test_views_on_a_slide_not_yet_shown(watched, tmp_path, kind):
+    hidden = f'<section style="display:none">{a_view(kind)[1].html}</section>'
+    path = tmp_path / "slides.html"
+    path.write_text(AROUND.format("#ffffff", hidden), encoding="utf-8")
+    watched.page.goto(path.as_uri())
+    watched.page.wait_for_timeout(500)
+    watched.page.evaluate("() => document.querySelector('section').style.display = 'block'")
+    watched.page.frame_locator("iframe").locator("svg").wait_for()
+    watched.page.wait_for_timeout(300)
+    size = "() => [document.body.scrollHeight, innerHeight]"
+    needed, given = watched.page.frames[1].evaluate(size)
+    assert 150 < needed <= given
+    assert watched.errors == []
+
+
 MAKE = """import torch
 from course_lib import attention_views as views
 weights, queries, keys = torch.rand(2, 2, 3, 3), *torch.rand(2, 2, 2, 3, 4)

@@ -118,11 +118,11 @@
   }
 
   function fit() {
-    if (frame) frame.style.height = Math.ceil(document.body.getBoundingClientRect().height) + 8 + "px";
+    if (innerWidth && frame) frame.style.height = Math.ceil(document.body.getBoundingClientRect().height) + 8 + "px";
   }
 
   draw();
-  new ResizeObserver(fit).observe(document.body);
+  new ResizeObserver(tidy).observe(document.body);  // also when a hidden slide is shown
   if (frame) {
     const note = frame.parentElement.querySelector(".course-view-note");
     if (note) note.hidden = true;
