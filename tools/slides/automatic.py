@@ -19,6 +19,7 @@ CODE_LINES = 12
 PLAIN_LINES = 12
 TABLE_ROWS = 8
 DETAILS = re.compile(r"<details[^>]*>\s*(?:<summary>(.*?)</summary>)?(.*?)</details>", re.S)
+SIGNPOSTS = ("**Exercise", "**Practice", "**Next")  # links to other notebooks
 DRAWINGS = ("fig-", "tab-", "claim")
 DEFINITION = re.compile(r"^(@|def |class )", re.M)
 HEADING = re.compile(r"^(#{1,4}) +(.*?)\s*\n*(?=\n|$)")
@@ -70,7 +71,7 @@ def _text(cell: Cell, section: str) -> tuple[list[Slide], str]:
             if len(heading[1]) == 2:
                 section = title
         for kind, text in _answers(part):
-            pages = pack(paragraphs(text))
+            pages = pack([p for p in paragraphs(text) if not p.startswith(SIGNPOSTS)])
             for page in pages:
                 slides.append(Slide(kind or title, [render.markdown(page)]))
                 title = title if kind else ""
@@ -174,7 +175,7 @@ def _code(cell: Cell) -> list[Slide]:
     """
     blocks = render.outputs(cell)
     drawing = blocks and cell.id.startswith(DRAWINGS) and not DEFINITION.search(cell.source)
-    pages = [] if drawing else [Slide("", [render.code(t)]) for t in code_pages(cell.source)]
+    pages = [] if drawing else [Slide("", [block]) for block in code_blocks(cell.source)]
     for block in blocks:
         lines = block.count("\n") + 1
         room = CODE_LINES - pages[-1].blocks[0].count("\n") - 1 if pages else 0
@@ -188,18 +189,21 @@ def _code(cell: Cell) -> list[Slide]:
     return pages
 
 
-def code_pages(source: str) -> list[str]:
+def code_blocks(source: str) -> list[str]:
     """Code in pages of at most a dozen lines, cut at a blank line where one is near."""
-    rows, pages = source.strip("\n").split("\n"), []
-    while len(rows) > CODE_LINES:
-        even = -(-len(rows) // -(-len(rows) // CODE_LINES))
-        blank = [i for i in range(max(4, even - 4), CODE_LINES + 1) if not rows[i].strip()]
-        cut = min(blank, key=lambda i: abs(i - even)) if blank else even
-        pages.append("\n".join(rows[:cut]).strip("\n"))
-        rows = rows[cut:]
-        while rows and not rows[0].strip():
-            rows = rows[1:]
-    return [*pages, "\n".join(rows)]
+    rows = source.rstrip().split("\n")
+    pages, first = [], 0
+    while first < len(rows):
+        left = len(rows) - first
+        even = -(-left // -(-left // CODE_LINES))
+        near = range(max(4, even - 4), min(CODE_LINES, left - 1) + 1)
+        blank = [n for n in near if not rows[first + n].strip()]
+        size = min(blank, key=lambda n: abs(n - even)) if blank and left > CODE_LINES else even
+        pages.append(render.code(source, f"{first + 1}-{first + size}", dots=False))
+        first += size
+        while first < len(rows) and not rows[first].strip():
+            first += 1
+    return pages
 
 
 def _plain_pages(block: str) -> list[str]:

@@ -8,7 +8,7 @@ import yaml
 from course_lib import facts
 
 from . import render
-from .automatic import code_pages
+from .automatic import code_blocks
 from .deck import Deck, Slide
 from .lessons import Cell, Lessons, MissingItem
 
@@ -132,9 +132,7 @@ def _pages(entry, key, cells: list[Cell]) -> list[list[str]]:
     if all(cell.kind == "markdown" for cell in cells):
         return [text + [render.markdown(_body(cell, entry.get("lines"))) for cell in cells]]
     if any(is_code_figure(cell) for cell in cells):
-        codes = [render.code(page) for c in cells for page in code_pages(c.source)]
-        prints = [b for c in cells for b in render.outputs(c)]
-        return [text + codes[:1], *([block] for block in codes[1:] + _main(prints))]
+        return _listing(text, cells)
     shown = [b for c in cells for b in render.outputs(c, entry.get("outputs"), entry.get("rows"))]
     if "outputs" not in entry:
         shown = _main(shown)
@@ -144,6 +142,16 @@ def _pages(entry, key, cells: list[Cell]) -> list[list[str]]:
         first, *more = render.pages_of_table(shown[0], TABLE_ROWS)
         return [text + [first], *([page] for page in more)]
     return [text + shown]
+
+
+def _listing(text, cells) -> list[list[str]]:
+    """A numbered listing: the tables that the cell made of it, or else its lines, by the dozen."""
+    shown = [b for c in cells for b in render.outputs(c)]
+    tables = [b for b in shown if "block table" in b]
+    if tables:
+        return [text + tables[:1], *([block] for block in tables[1:])]
+    codes = [block for c in cells for block in code_blocks(c.source)]
+    return [text + codes[:1], *([block] for block in codes[1:] + shown)]
 
 
 def is_code_figure(cell: Cell) -> bool:

@@ -2,7 +2,6 @@
 
 import base64
 import re
-import textwrap
 from html import escape
 
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
@@ -15,6 +14,7 @@ from .lessons import Cell, text_of
 STYLE = "default"
 CODE_SIZE, SMALLEST_CODE, FULL_SIZE_LETTERS = 23, 18.5, 80  # px, px, letters in a line
 ROW = re.compile(r"<tr\b.*?</tr>", re.S)
+LEXER = PythonLexer(stripnl=False)
 COMMENT_COLUMN = re.compile(r" {3,}(?=# )")
 FORMATTER = re.compile(r" *# (fmt: skip|noqa).*$")
 TALL = 1.45  # width / height below which a picture stands beside its title, not under it
@@ -46,23 +46,42 @@ def numbers(text, last: int) -> list[int]:
     return found
 
 
-def code(source: str, lines=None) -> str:
-    """Python as HTML, whole or the named lines; an ellipsis stands where lines are left out."""
-    rows = source.splitlines()
-    if lines is not None:
-        wanted = numbers(lines, len(rows))
-        kept = []
-        for place, number in enumerate(wanted):
-            if number > (wanted[place - 1] if place else 0) + 1:
-                kept.append(indent_of(rows[number - 1]) + "...")
-            kept.append(rows[number - 1])
-        if wanted[-1] < len(rows):
-            kept.append("...")
-        rows = kept
-    rows = [FORMATTER.sub("", COMMENT_COLUMN.sub("  ", row)) for row in rows]
-    rows = textwrap.dedent("\n".join(rows)).split("\n")
-    body = highlight("\n".join(rows), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
-    return f'<div class="block code"><pre{size_for(rows)}>{body.rstrip()}</pre></div>'
+def code(source: str, lines=None, dots=True) -> str:
+    """Python as HTML, whole or the named lines; dots stand where lines are left out."""
+    plain_rows = [FORMATTER.sub("", COMMENT_COLUMN.sub("  ", row)) for row in source.splitlines()]
+    # Colored as a whole: a line in the middle of a long string must know that it is one.
+    colored = highlight("\n".join(plain_rows), LEXER, HtmlFormatter(nowrap=True)).split("\n")
+    wanted = numbers(lines, len(plain_rows)) if lines else range(1, len(plain_rows) + 1)
+    indents = [_indent(plain_rows[n - 1]) for n in wanted if plain_rows[n - 1]]
+    margin = min(indents, default=0) if dots else 0
+    rows, before = [], 0
+    for number in wanted:
+        if dots and number > before + 1:
+            rows.append(" " * (_indent(plain_rows[number - 1]) - margin) + "...")
+        rows.append(_without_margin(colored[number - 1], margin))
+        before = number
+    if dots and before < len(plain_rows):
+        rows.append("...")
+    size = size_for([plain_rows[n - 1][margin:] for n in wanted])
+    return f'<div class="block code"><pre{size}>{chr(10).join(rows)}</pre></div>'
+
+
+def _indent(row: str) -> int:
+    return len(row) - len(row.lstrip())
+
+
+def _without_margin(html: str, margin: int) -> str:
+    """A colored line without its first `margin` blanks, which may stand inside a tag's text."""
+    kept, inside = [], False
+    for place, letter in enumerate(html):
+        if not margin:
+            return "".join(kept) + html[place:]
+        inside = (inside or letter == "<") and letter != ">"
+        if letter == " " and not inside:
+            margin -= 1
+        else:
+            kept.append(letter)
+    return "".join(kept)
 
 
 def size_for(rows) -> str:
