@@ -10,46 +10,23 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import torch
+from small_families import TEXT, family, small
 from twins import randomized
 
 from course_lib import attention_views as views
-from course_lib.albert import AlbertForPreTraining, AlbertModel
+from course_lib.albert import AlbertModel
 from course_lib.attention_views import page as page_maker
 from course_lib.attention_views.seen import token_labels
-from course_lib.bert import BertForPreTraining, BertForSequenceClassification, BertModel
-from course_lib.config import ModelConfig
-from course_lib.electra import ElectraForPreTraining, ElectraModel
-from course_lib.roberta import RobertaForMaskedLM
+from course_lib.bert import BertForSequenceClassification, BertModel
+from course_lib.electra import ElectraModel
 from course_lib.tokenization import (
     WordPiece,
     train_byte_bpe,
-    train_unigram,
-    train_wordpiece,
 )
 
-TEXTS = ["the cat sat on the mat", "an old dog saw the cat", "你好 the world", "it was not"] * 20
-TEXT, PAIR = "the cat sat on the mat", "it was an old dog"
+PAIR = "it was an old dog"
 SHOWS = {"head": views.heads, "model": views.model, "neuron": views.neurons}
 NASTY = ["</script>", "<!--", '"', "'", "&amp;", "\\", "a\u2028b", "😀", "你好", "${x}", "`"]
-
-
-def small(**changes):
-    shape = dict(hidden_size=12, num_layers=3, num_heads=2, intermediate_size=16, max_positions=48)
-    return ModelConfig(**shape | changes)
-
-
-def family(name):
-    """(model, tokenizer) of one family, with random weights."""
-    train = {"roberta": train_byte_bpe, "albert": train_unigram}.get(name, train_wordpiece)
-    tokenizer = train(TEXTS, 300)
-    config = small(vocab_size=tokenizer.vocab_size, pad_token_id=tokenizer.pad_id)
-    model = {
-        "bert": lambda: BertForPreTraining(config),
-        "roberta": lambda: RobertaForMaskedLM(config.replace(type_vocab_size=1)),
-        "albert": lambda: AlbertForPreTraining(config.replace(embedding_size=8, shared="all")),
-        "electra": lambda: ElectraForPreTraining(config),
-    }[name]()
-    return randomized(model), tokenizer
 
 
 @pytest.fixture(scope="module", params=["bert", "roberta", "albert", "electra"])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_attention_views import TEXT, family, small
+from small_families import TEXT, family, small
 
 from course_lib import attention_views, widgets
 from course_lib.bert import BertModel
