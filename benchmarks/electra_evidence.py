@@ -339,7 +339,7 @@ def genres(arm: str, seed: int) -> dict:
     start_at_frequencies(model.generator, train_rows)
     history = train(model, replace(GENRE_RECIPE, seed=seed), train_rows, held, tokenizer)
     return {"looks": [rounded(look) for look in history.evaluations], "data": GENRES[arm],
-            "unigram_entropy": round(history.unigram_entropy, 4)}  # fmt: skip
+            "no_context_loss": round(history.no_context_loss, 4)}  # fmt: skip
 
 
 # --- records --------------------------------------------------------------------------------------

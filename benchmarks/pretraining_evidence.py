@@ -171,7 +171,7 @@ def real_text() -> None:
                      "seed": recipe.train.seed},
         **records.provenance(), "seconds": round(history.seconds),
         "minutes": round(history.seconds / 60, 1), "tokens": history.tokens,
-        "unigram_entropy": round(history.unigram_entropy, 4),
+        "no_context_loss": round(history.no_context_loss, 4),
         f"on_{len(many)}_random_held_out_rows": rounded(closer),
         "evaluations": [rounded(look) for look in history.evaluations],
     })  # fmt: skip

@@ -94,7 +94,7 @@ def report(history: History, out: Path) -> str:
     """A few lines for people."""
     lines = [f"{history.steps} steps, {history.tokens:,} tokens, {history.seconds:.0f} s"]
     if history.evaluations:
-        last, floor = history.evaluations[-1], history.unigram_entropy
+        last, floor = history.evaluations[-1], history.no_context_loss
         gap = floor - last["mlm_loss"]
         whose = "generator's " if {"replaced_auc", "restored_loss"} & last.keys() else ""
         lines.append(

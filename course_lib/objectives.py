@@ -270,12 +270,27 @@ def flat_ids(rows: Dataset, limit: int) -> Tensor:
     return torch.tensor(table["input_ids"].combine_chunks().flatten().to_numpy()).long()
 
 
-def unigram_entropy(labels: Tensor) -> float:
-    """Entropy in nats of the ids that are not -100: the loss of the best guess without context.
+def no_context_loss(words: Tensor, objective: MaskedLM) -> float:
+    """Loss in nats of the best guess that sees what stands at a chosen place, but no neighbor.
 
-    It is computed from their own frequencies, so no guess without context does better on them. Give
-    many: a sample of a few thousand repeats too few words, and its entropy is too small.
+    words: the ids of a text without its special tokens. Give many: a sample of a few thousand
+    repeats too few words, and its loss is too small.
+
+    Where [MASK] stands, that is the entropy of the words' frequencies. Where a word x stands, it
+    is the right one (a share of `keep` of all chosen places, drawn with its frequency p) or a
+    random one of V, so the best guess gives x the probability keep p(x) / (keep p(x) + random / V)
+    and shares out the rest by frequency. With 80/10/10 this alone saves more than half a nat.
     """
-    counts = labels[labels != IGNORED].unique(return_counts=True)[1].double()
-    share = counts / counts.sum()
-    return float(-(share * share.log()).sum())
+    random = objective.random_share / objective.vocab_size
+    keep = 1 - objective.mask_share - objective.random_share
+    p = torch.bincount(words, minlength=objective.vocab_size).double()
+    p /= p.sum()
+    entropy = -torch.xlogy(p, p).sum()
+    stands = keep * p + random  # how often each word stands at a chosen place, right or wrong
+    right, wrong = (keep + random) * p, random * (1 - p)
+    loss = objective.mask_share * entropy
+    if keep or random:
+        loss -= torch.xlogy(right, right / stands.clamp_min(1e-300)).sum()
+    if random:
+        loss += random * entropy * (len(p) - 1) + (wrong * (stands / random).log()).sum()
+    return float(loss)

@@ -14,7 +14,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 
 from course_lib.monitor import Monitor, loss_curve
-from course_lib.objectives import MaskedLM, flat_ids, model_inputs, unigram_entropy
+from course_lib.objectives import MaskedLM, flat_ids, model_inputs, no_context_loss
 from course_lib.training import (
     History,
     TrainConfig,
@@ -64,7 +64,7 @@ def pretrain(
                 for m in range(config.micro_batches)]
 
     watch = HeldOut(held_out, objective, eval_rows) if held_out is not None else None
-    floor = watch.unigram_entropy if watch else None
+    floor = watch.no_context_loss if watch else None
 
     def evaluate(model: nn.Module) -> dict[str, float]:
         found = watch.evaluate(model, use_bf16(config, accelerator.device))
@@ -78,7 +78,7 @@ def pretrain(
         identity={"model": shape_of(model), "objective": repr(objective), "rows": len(rows)},
         on_save=out and (lambda history: write_report(history, out, floor)),
     )
-    history.unigram_entropy = floor
+    history.no_context_loss = floor
     return history
 
 
@@ -127,7 +127,7 @@ class HeldOut:
         ]
         words = flat_ids(rows, MANY_ROWS)  # all of them: a few thousand would look too easy
         special = torch.tensor(sorted(objective.special_ids | {objective.pad_id}))
-        self.unigram_entropy = unigram_entropy(words[~torch.isin(words, special)])
+        self.no_context_loss = no_context_loss(words[~torch.isin(words, special)], objective)
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module, bf16: bool = False) -> dict[str, float]:
@@ -209,7 +209,7 @@ def replaced_figures(scores: Tensor, is_replaced: Tensor) -> dict[str, float]:
 
 def write_report(history: History, out: Path | str, floor: float | None) -> None:
     """Write out/metrics.json and out/curve.png: what the run did so far."""
-    history.unigram_entropy = floor
+    history.no_context_loss = floor
     out = Path(out)
     (out / "metrics.json").write_text(json.dumps(asdict(history), indent=1))
     loss_curve(history, "Pre-training", floor).savefig(

@@ -72,7 +72,7 @@ class History:
     evaluations: list[dict] = field(default_factory=list)  # held-out figures, with their step
     seconds: float = 0.0  # wall time, all parts of an interrupted run together
     tokens: int = 0  # positions the model has read
-    unigram_entropy: float | None = None  # nats, of the held-out tokens
+    no_context_loss: float | None = None  # nats, of the best guess on the held-out tokens
     best_step: int | None = None  # fine-tuning: the step whose weights the model ends with
     stopped_early: bool = False  # True after an interrupt: the model keeps what it has learned
 

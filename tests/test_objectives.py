@@ -18,8 +18,8 @@ from course_lib.objectives import (
     inner_pieces,
     mask_tokens,
     model_inputs,
+    no_context_loss,
     pad_rows,
-    unigram_entropy,
 )
 from course_lib.tokenization import train_byte_bpe, train_unigram, train_wordpiece
 
@@ -138,10 +138,18 @@ def test_a_batch_with_nothing_to_hide_has_loss_zero():
                                  for p in model.parameters())
 
 
-def test_unigram_entropy_of_known_frequencies():
-    labels = torch.tensor([7, 7, 8, IGNORED, 9])
-    expected = -(0.5 * torch.log(torch.tensor(0.5)) + 2 * 0.25 * torch.log(torch.tensor(0.25)))
-    assert unigram_entropy(labels) == pytest.approx(float(expected))
+@pytest.mark.parametrize("shares", [(1.0, 0.0), (0.8, 0.1), (0.8, 0.0), (0.5, 0.5)])
+def test_no_context_loss_is_that_of_the_best_table_of_guesses(shares):
+    """Counted from masked words: for each id that stands at a chosen place, what is behind it."""
+    draw = torch.Generator().manual_seed(0)
+    words = torch.multinomial(torch.rand(20, generator=draw) ** 3, 300_000, True, generator=draw)
+    masks = MaskedLM(20, 20, frozenset(), rate=1.0, mask_share=shares[0], random_share=shares[1])
+    seen, _ = mask_tokens(words[None], torch.ones(1, len(words)).bool(), 20, 20, 1.0, *shares, draw)
+    pairs = torch.zeros(21, 21).index_put_((seen[0], words), torch.ones(()), accumulate=True)
+    pairs = pairs.double() / len(words)
+    table = pairs / pairs.sum(1, keepdim=True).clamp_min(1e-12)
+    counted = -torch.xlogy(pairs, table.clamp_min(1e-12)).sum()
+    assert no_context_loss(words, masks) == pytest.approx(float(counted), abs=5e-3)
 
 
 @pytest.mark.parametrize("wrong, words", [

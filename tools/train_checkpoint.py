@@ -92,7 +92,7 @@ def main() -> None:
         "steps": sum(h.steps for h in histories),
         "tokens": sum(h.tokens for h in histories),
         "seconds": round(sum(h.seconds for h in histories)),
-        "unigram_entropy": histories[-1].unigram_entropy,
+        "no_context_loss": histories[-1].no_context_loss,
         **histories[-1].evaluations[-1],
         "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
         "torch": torch.__version__,
@@ -131,7 +131,8 @@ def make_tokenizer(name: str, folder: Path) -> Tokenizer:
     its trainer is slow)."""
     if not (folder / "tokenizer_config.json").exists():
         texts = concatenate_datasets(
-            [data.load(corpus, split="train").select_columns(["text"]) for corpus in CORPORA])
+            [data.load(corpus, split="train").select_columns(["text"]) for corpus in CORPORA]
+        )
         chosen = sample(texts, 4_000_000) if name == "albert" else texts["text"]
         VOCABULARIES[name](chosen, VOCAB_SIZE).save(folder)
     return load_tokenizer(folder)
