@@ -32,6 +32,11 @@ def items_of(lecture):
     return facts.items(outline=lecture)
 
 
+def drawn(found, tag):
+    """Has a lesson a cell for this item, and was it run? (That lessons are run is another test.)"""
+    return any(cell.ran for cell in found.by_tag.get(tag, ()))
+
+
 def places(deck, tag):
     """The numbers of the slides that show a cell with this tag."""
     return [
@@ -43,7 +48,7 @@ def places(deck, tag):
 def test_each_item_stands_in_its_lecture_where_the_lecture_has_it(decks, found, name, lecture):
     deck = decks[name]
     for item in items_of(lecture):
-        if item["tag"] not in found.by_tag:
+        if not drawn(found, item["tag"]):
             continue
         here = [" / ".join(deck.slides[n].place) for n in places(deck, item["tag"])]
         assert item["section_zh"] in here, f"{item['tag']} is missing in {item['section_zh']}"
@@ -56,7 +61,7 @@ def test_items_come_in_the_order_of_the_lecture(decks, found, name, lecture):
         next(n for n in places(deck, item["tag"])
              if " / ".join(deck.slides[n].place) == item["section_zh"])
         for item in items_of(lecture)
-        if item["tag"] in found.by_tag
+        if drawn(found, item["tag"])
     ]  # fmt: skip
     assert first == sorted(first)
 
@@ -135,7 +140,8 @@ def folder(tmp_path):
             id="one",
             metadata={"slideshow": {"slide_type": "slide"}},
         ),
-        new.new_code_cell("a = 1\n" * 30, id="long-cell"),
+        new.new_code_cell("a = 1\n" * 30, id="long-cell", execution_count=1),
+        new.new_code_cell("draw()", id="fig-not-run"),
         new.new_code_cell("print(1)", id="fig-view", outputs=[html(view)],
                           metadata={"tags": ["fig:000-F1"]}),
         new.new_code_cell("print(2)", id="tab-long", outputs=[html(table.format(rows))]),
@@ -189,6 +195,12 @@ def test_errors_say_what_is_wrong_and_where(folder, slide, message):
     assert "lecture-x.yaml" in str(error.value)
 
 
+def test_a_cell_that_was_not_run_is_left_out_and_said(folder):
+    deck = build(folder, "  - {title: A, show: 05:fig-not-run}\n", "  - {title: B, text: b}\n")
+    assert [slide.title for slide in deck.slides] == ["X", "B"]
+    assert "without 05:fig-not-run" in build_slides.missing_report([deck])
+
+
 def test_named_lines_of_code_with_dots_where_some_are_left_out():
     text = render.code("def f():\n    a\n    b\n    c", "2, 4")
     assert re.sub("<[^>]*>", "", text) == "...\na\n...\nc"
@@ -215,8 +227,9 @@ def test_automatic_deck_splits_questions_answers_and_code(folder):
     question = next(i for i, text in enumerate(texts) if "how many" in text)
     assert "Seven" not in texts[question] and "Seven" in texts[question + 1]
     assert deck.slides[question + 1].title == "Answer"
+    assert deck.slides[0].title == "05 · A lesson" and "Why?" in texts[0]
     code = [slide for slide in deck.slides if "block code" in "".join(slide.blocks)]
-    assert len(code) == 3 and all(slide.source == "lesson 05 · long-cell" for slide in code)
+    assert [slide.source for slide in code].count("lesson 05 · long-cell") == 3
     assert not any("hidden" in text for text in texts)
 
 

@@ -35,9 +35,17 @@ def missing_report(built: list[Deck]) -> str:
     """What the outlines name and no lesson draws yet, deck by deck."""
     count = sum(len(deck.missing) for deck in built)
     if not count:
-        return "Every figure and table that the outlines name is drawn by a lesson."
-    lines = [f"  {deck.name}: {', '.join(deck.missing)}" for deck in built if deck.missing]
-    return f"{count} figures and tables wait for their lesson:\n" + "\n".join(lines)
+        lines = ["Every figure and table that the outlines name is drawn by a lesson."]
+    else:
+        lines = [f"{count} figures and tables wait for their lesson:"]
+    lines += [f"  {deck.name}: {', '.join(deck.missing)}" for deck in built if deck.missing]
+    for deck in built:
+        if deck.not_run:
+            lines.append(
+                f"{deck.name} is without {', '.join(deck.not_run)}: saved before they were run "
+                "(`make notebooks` runs the lessons)"
+            )
+    return "\n".join(lines)
 
 
 def write_pdf(path: Path) -> Path:

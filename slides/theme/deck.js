@@ -13,6 +13,12 @@
   await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
   await document.fonts.ready;
 
+  // A wide formula gets smaller by itself, not the text around it.
+  for (const formula of document.querySelectorAll(".katex-display")) {
+    const room = formula.clientWidth / formula.firstElementChild.scrollWidth;
+    if (room < 1) formula.style.fontSize = `${Math.max(0.6, room * 0.98)}em`;
+  }
+
   const fits = (body) =>
     body.scrollHeight <= body.clientHeight && body.scrollWidth <= body.clientWidth;
   for (const body of document.querySelectorAll(".frame > .body")) {

@@ -96,7 +96,9 @@ def paragraphs(text: str) -> list[str]:
     for part in re.split(r"\n\s*\n", text.strip("\n")):
         if not part.strip():
             continue
-        if parts and (open_fence or part.startswith((" ", "\t"))):
+        last = parts[-1] if parts else "#"
+        unended = len(last) < LINE_LETTERS and last[-1].isalpha() and last[0] != "#"
+        if parts and (open_fence or unended or part.startswith((" ", "\t"))):
             parts[-1] += f"\n\n{part}"
         else:
             parts.append(part)
@@ -176,6 +178,8 @@ def _code(cell: Cell) -> list[Slide]:
     blocks = render.outputs(cell)
     drawing = blocks and cell.id.startswith(DRAWINGS) and not DEFINITION.search(cell.source)
     pages = [] if drawing else [Slide("", [block]) for block in code_blocks(cell.source)]
+    if drawing and any("block plain" not in block for block in blocks):
+        blocks = [block for block in blocks if "block plain" not in block]
     for block in blocks:
         lines = block.count("\n") + 1
         room = CODE_LINES - pages[-1].blocks[0].count("\n") - 1 if pages else 0

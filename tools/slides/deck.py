@@ -24,7 +24,8 @@ class Deck:
     title: str
     accent: str
     slides: list[Slide]
-    missing: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # items that no lesson draws yet
+    not_run: list[str] = field(default_factory=list)  # cells saved without their output
 
 
 def slide_html(slide: Slide) -> str:

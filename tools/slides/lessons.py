@@ -13,6 +13,10 @@ class MissingItem(Exception):
     """A numbered figure or table of a lecture that no lesson draws yet."""
 
 
+class NotRun(Exception):
+    """A cell whose output is wanted, in a notebook that was saved before the cell was run."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One cell of one lesson."""
@@ -24,6 +28,7 @@ class Cell:
     outputs: tuple
     tags: tuple
     slide: str  # the type in the slideshow metadata, "" for none
+    ran: bool  # was it run before the notebook was saved?
 
     @property
     def address(self) -> str:
@@ -58,6 +63,7 @@ def read(path: Path) -> Lesson:
             outputs=tuple(raw.get("outputs", ())),
             tags=tuple(raw["metadata"].get("tags", ())),
             slide=raw["metadata"].get("slideshow", {}).get("slide_type", ""),
+            ran=raw.get("execution_count") is not None or bool(raw.get("outputs")),
         )
         for raw in json.loads(path.read_text(encoding="utf-8"))["cells"]
     ]

@@ -10,7 +10,7 @@ from course_lib import facts
 from . import render
 from .automatic import code_blocks
 from .deck import Deck, Slide
-from .lessons import Cell, Lessons, MissingItem
+from .lessons import Cell, Lessons, MissingItem, NotRun
 
 HEAD = {"title", "zh", "subtitle", "outline", "accent", "notes", "slides"}
 SLIDE = {"title", "show", "code", "lines", "outputs", "rows", "text", "notes", "references"}
@@ -95,6 +95,9 @@ def _add(deck, path, entry, chapter, section, lessons):
     for number, cells in enumerate([found] if together else [[cell] for cell in found], 1):
         try:
             pages = _pages(entry, key, cells)
+        except NotRun as cell:
+            deck.not_run.append(str(cell))
+            continue
         except ValueError as error:
             raise OutlineError(f"{where(key)}: {error}") from None
         of = f" ({number} of {len(found)})" if not together and len(found) > 1 else ""
@@ -133,6 +136,8 @@ def _pages(entry, key, cells: list[Cell]) -> list[list[str]]:
         return [text + [render.markdown(_body(cell, entry.get("lines"))) for cell in cells]]
     if any(is_code_figure(cell) for cell in cells):
         return _listing(text, cells)
+    if waiting := [cell.address for cell in cells if cell.kind == "code" and not cell.ran]:
+        raise NotRun(", ".join(waiting))
     shown = [b for c in cells for b in render.outputs(c, entry.get("outputs"), entry.get("rows"))]
     if "outputs" not in entry:
         shown = _main(shown)
