@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from course_lib import attention_views, tinyworld
+from course_lib.bert import BertModel
+from course_lib.config import ModelConfig
 from tools import build_slides
+from tools.slides import render
+from tools.slides.deck import Deck, Slide
 from tools.slides.page import page as page_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -58,9 +63,9 @@ def opened(browser, decks, tmp_path):
     """Open a deck by its name; what it asked for and complained about is noted."""
     contexts = []
 
-    def open_deck(name, query=""):
+    def open_deck(name, query="", built=decks):
         path = tmp_path / f"{name}.html"
-        path.write_text(page_of(decks[name]), encoding="utf-8")
+        path.write_text(page_of(built[name]), encoding="utf-8")
         context = browser.new_context(viewport={"width": 1280, "height": 720})
         contexts.append(context)
         tab = context.new_page()
@@ -127,6 +132,21 @@ def test_the_speaker_sees_notes_in_a_window_of_their_own(opened, decks):
     first_words = " ".join(decks["lecture-000"].slides[number].notes.split()[:3])
     assert first_words in " ".join(notes.inner_text().split())
     assert seen["requests"] == []
+
+
+def test_a_live_attention_view_draws_on_a_slide(opened, decks):
+    tokenizer = tinyworld.tokenizer()
+    config = ModelConfig(vocab_size=tokenizer.vocab_size, hidden_size=16, num_layers=2, num_heads=2,
+                         intermediate_size=32, max_positions=32)  # fmt: skip
+    view = attention_views.heads(BertModel(config).eval(), tokenizer, "the red rose is fragrant .")
+    slides = [Slide("First"), Slide("View", [render.own_html(view.html)])]
+    tab, seen = opened("view", built={"view": Deck("view", "A view", "bert", slides)})
+    tab.evaluate("() => { Reveal.slide(1); }")
+    lines = tab.frame_locator("iframe").locator("svg line")
+    lines.first.wait_for(state="attached", timeout=30 * SECONDS)
+    assert lines.count() >= 36  # six tokens and more, each linked with each
+    assert tab.evaluate(PROBLEMS) == []
+    assert seen == {"requests": [], "errors": []}
 
 
 def test_printing_gives_a_page_a_slide(opened, decks):
