@@ -1,5 +1,6 @@
 """Pictures show the data they were given, in the house style, and can be read by a machine."""
 
+import sys
 import warnings
 
 import matplotlib
@@ -254,3 +255,28 @@ def test_towers_show_a_shared_part_once_on_the_left_and_as_often_as_it_runs_on_t
     assert {"15", "25", "6"} <= {text.get_text() for text in ax.texts}
     with pytest.raises(ValueError, match="negative amount"):
         plots.towers({"x": [("part", "layer", -1, 1, 1)]})
+
+
+def halve_and_add(x):
+    for _ in range(3):
+        x = x / 2  # half of it
+    return x + 1
+
+
+def test_walk_tells_what_each_line_made():
+    loop, half, end = plots.walk(halve_and_add, 8.0)
+    assert half["line"] == "x = x / 2" and half["meaning"] == "half of it"
+    assert half["made"] == {"x": 1.0} and half["seconds"] >= 0
+    assert loop["line"].startswith("for") and end["line"] == "return x + 1"
+
+
+def test_walk_passes_errors_on_and_stops_watching():
+    before = sys.gettrace()
+    with pytest.raises(TypeError):
+        plots.walk(halve_and_add, "no number")
+    assert sys.gettrace() is before
+
+
+def test_legend_above_has_one_column_a_part():
+    ax = drawn(plots.stacked({"row": {"a": 1, "b": 2}}, legend="above"))
+    assert ax.get_legend()._ncols == 2

@@ -204,6 +204,7 @@ def stacked(rows, title=None, ax=None, *, share=False, x_label="", legend=True, 
     """Lying bars, one a row, cut into parts; returns the Axes. The first row is at the bottom.
 
     rows: {row: {part: value}}, every row with the same parts. share: parts as percent of the row.
+    legend: True, False, or "above" for one line over the picture.
     Raises ValueError naming a row whose parts differ from those of the first.
     """
     ax = new_axes(ax, size or (8, 1.2 + 0.5 * len(rows)), title)
@@ -219,7 +220,9 @@ def stacked(rows, title=None, ax=None, *, share=False, x_label="", legend=True, 
     ax.set_xlabel(x_label)
     if legend:
         handles = [plt.Rectangle((0, 0), 1, 1, color=ink) for ink in inks]
-        ax.legend(handles, [printable(part) for part in parts], loc="lower right")
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": len(parts)}
+        place = above if legend == "above" else {"loc": "lower right"}
+        ax.legend(handles, [printable(part) for part in parts], **place)
     add_caption(ax, caption)
     return ax
 
