@@ -4,6 +4,7 @@ Inside there is a read-only view of Python, the environment's packages and `cour
 nothing else: no network, no home, no solutions, no other processes.
 """
 
+import io
 import json
 import os
 import shutil
@@ -123,6 +124,7 @@ class Sandbox:
         self.forks = sandboxed
         self.process: subprocess.Popen | None = None  # that this object has started for itself
         self.control: socket.socket | None = None
+        self.said: io.BufferedReader | None = None  # what the process has complained of
         self.pid = 0  # of the process that forks, as seen from here, or of the only one
         self.folder: str | None = None  # home of a process without a sandbox
 
@@ -186,9 +188,10 @@ class Sandbox:
 
     def hand_over(self) -> None:
         """Leave it to a fork of this process: the line to it may have one end only."""
-        if self.control:
-            self.control.close()
-            self.control = None
+        for part in (self.control, self.said):
+            if part:
+                part.close()
+        self.control = self.said = None
 
     def _start(self, mode: str, boxes: list["Sandbox"]) -> None:
         """Start a process for itself, or for several."""
@@ -212,7 +215,8 @@ class Sandbox:
         for box, (ours, theirs) in zip(boxes, pairs, strict=True):
             theirs.close()
             ours.settimeout(self.limits.start_seconds)
-            box.control, box.pid, box.said = ours, 0, said
+            box.control, box.pid, box.said = ours, 0, os.fdopen(os.dup(said.fileno()), "rb")
+        said.close()
         if mode != "forks":
             self.pid = self.process.pid
 
