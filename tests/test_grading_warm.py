@@ -7,7 +7,7 @@ from test_grading_sandbox import needs_sandbox
 
 from course_lib.grading import runner, sandbox, session
 from course_lib.grading.assignment import Assignment
-from course_lib.grading.results import AnswerCell, Limits, Submission
+from course_lib.grading.results import AnswerCell, Limits, Result, Submission
 from course_lib.grading.sandbox import Sandbox
 from course_lib.grading.student import Student
 
@@ -52,6 +52,25 @@ def test_where_students_code_cannot_start_nothing_is_graded():
     one = Submission("anna", [AnswerCell("double", "def double(x):\n    return 2 * x")])
     with pytest.raises(session.GradingError, match="does not start.*it was too slow"):
         session.grade_batch(exercise_json(), [one] * 5, Limits(start_seconds=0.001))
+
+
+def test_a_run_that_ends_without_a_word_costs_one_submission_and_not_the_class(monkeypatch):
+    """As one that blames a submission does: only a kernel that never starts ends it all."""
+    students = [Submission(name, [AnswerCell("double", "")]) for name in ("anna", "evil", "carl")]
+
+    def silent_at_evil(assignment, submissions, places, limits, warm, note):
+        for place in places:
+            if submissions[place].student == "evil":
+                return None, "the run hung"
+            note(place, Result(submissions[place].student, "graded"))
+        return None, ""
+
+    monkeypatch.setattr(session, "run_nbval", silent_at_evil)
+    monkeypatch.setattr(session.sandboxes, "check", lambda: None)
+    with session.warm_for(Assignment.from_json(exercise_json(), NAME), LIMITS, True) as warm:
+        results = session.grade_batch(exercise_json(), students, LIMITS, warm=warm)
+    assert [one.status for one in results] == ["graded", "error", "graded"]
+    assert "the run hung" in results[1].message
 
 
 @needs_sandbox

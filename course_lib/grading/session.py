@@ -10,14 +10,13 @@ import ast
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,6 +34,10 @@ ALWAYS = ("torch", "numpy", "matplotlib.pyplot")  # what students import, whatev
 
 class GradingError(RuntimeError):
     """The teacher's side does not work: no submission is to blame."""
+
+
+class NotStarted(GradingError):
+    """The trusted kernel did not get as far as the first submission."""
 
 
 def grade_batch(
@@ -70,8 +73,9 @@ def grade_batch(
                                sandboxed=sandbox))  # fmt: skip
         else:
             todo.append(place)
-    with nullcontext(warm) if warm else warm_for(assignment, limits, sandbox) as warm:
-        run_all(assignment, submissions, todo, limits, warm, results, note)
+    if todo:
+        with nullcontext(warm) if warm else warm_for(assignment, limits, sandbox) as warm:
+            run_all(assignment, submissions, todo, limits, warm, results, note)
     return [results[place] for place in range(len(submissions))]
 
 
@@ -85,18 +89,25 @@ def run_all(
     assignment: Assignment, submissions: list[Submission], todo: list[int], limits: Limits,
     warm: Warm, results: dict[int, Result], note: Callable[[int, Result], None],
 ) -> None:  # fmt: skip
-    """Run nbval until each submission has a result, `note`d in `results`, or has failed twice."""
+    """Run nbval until each submission has a result, `note`d in `results`, or has failed twice.
+
+    Raises GradingError if the kernel does not start, twice in a row.
+    """
     failures: Counter[int] = Counter()
-    starts = 0  # that came to nothing, one after the other
+    not_started = 0
     while todo:
-        before = len(results)
-        broken, why = run_nbval(assignment, submissions, todo, limits, warm, note)
-        todo = [place for place in todo if place not in results]
-        starts = starts + 1 if broken is None and len(results) == before else 0
-        if starts == 2:
-            raise GradingError(f"the grader does not start: {why} {warm.complaint()}".strip())
-        if not todo or starts:
+        try:
+            broken, why = run_nbval(assignment, submissions, todo, limits, warm, note)
+        except NotStarted as error:
+            not_started += 1
+            if not_started == 2:
+                why = f"the grader does not start: {error} {warm.complaint()}".strip()
+                raise GradingError(why) from None
             continue
+        not_started = 0
+        todo = [place for place in todo if place not in results]
+        if not todo:
+            return
         place = broken if broken in todo else todo[0]
         failures[place] += 1
         if failures[place] == 2:
@@ -114,7 +125,7 @@ def run_nbval(
 ) -> tuple[int | None, str]:  # fmt: skip
     """One run over the submissions at these places, each result given to `note`.
 
-    Returns the place at which the run broke off, and why; (None, why) if no place is to blame.
+    Returns the place at which the run broke off, if it said so, and why. Raises NotStarted.
     """
     with tempfile.TemporaryDirectory(prefix="course-grading-") as folder:
         plan, notebook = make_plan(assignment, submissions, places, limits, warm.sandboxed, folder)
@@ -125,6 +136,8 @@ def run_nbval(
             for line in lines:
                 message = json.loads(line)
                 if "broken" in message:
+                    if message["broken"] is None:
+                        raise NotStarted(message["why"])
                     return message["broken"], message["why"]
                 place = message["submission"]
                 note(place, result_of(assignment, submissions[place], message, warm.sandboxed))
@@ -218,7 +231,7 @@ def nbval_process(folder: str, limits: Limits, warm: Warm):
         yield process, lines_of(read_end, limits.total_seconds + 2 * GRACE_SECONDS)
     finally:
         os.close(read_end)
-        end_group(process)
+        finish(process)
 
 
 def lines_of(fd: int, patience: float) -> Iterator[str]:
@@ -236,16 +249,11 @@ def lines_of(fd: int, patience: float) -> Iterator[str]:
             until = time.monotonic() + patience
 
 
-def end_group(process: subprocess.Popen) -> None:
+def finish(process: subprocess.Popen) -> None:
     """Give nbval a moment to stop its kernel, then end all that is left."""
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(10 if process.poll() is None else 0)
-    except subprocess.TimeoutExpired:
-        pass
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+    sandboxes.end_group(process.pid)
     process.wait()
 
 

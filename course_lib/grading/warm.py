@@ -4,7 +4,7 @@ What grading waits for at first is imports: those of the trusted kernel, and tho
 for students' code. A run starts both while it still reads what was handed in. With several jobs
 the imports of the kernels are paid once.
 
-    the run         starts the warm process (`main`), which starts a sandbox for each job
+    the run         starts the warm process (`main`), which starts the sandboxes of all jobs
     nbval           starts as its kernel `join`, which asks the warm process for one
     warm process    forks: the fork is the kernel, with one of the sandboxes
 """
@@ -25,7 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from course_lib.grading.results import Limits, from_plain
-from course_lib.grading.sandbox import Sandbox
+from course_lib.grading.sandbox import Sandbox, end_group
 
 KERNEL = "course-grading"  # its name for nbval
 MODULES = ("ipykernel.kernelapp", "course_lib.grading.referee")  # of the kernel itself
@@ -72,10 +72,7 @@ class Warm:
     def close(self) -> None:
         """End it, and the sandboxes that no kernel took."""
         self.process.stdin.close()
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        end_group(self.process.pid)
         self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -121,12 +118,13 @@ def be_kernel(
     """In the fork. The kernel ends when `join`, at the other end of the connection, does."""
     from ipykernel.kernelapp import IPKernelApp
 
-    global sandbox
+    from course_lib.grading import warm  # this file again, which runs as __main__ here
+
     os.setsid()
     os.chdir(folder)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     threading.Thread(target=end_with, args=[connection], daemon=True).start()
-    sys.modules["course_lib.grading.warm"].sandbox = own  # this file runs as __main__, too
+    warm.sandbox = own
     IPKernelApp.launch_instance(argv=["-f", connection_file])
     os._exit(0)
 
