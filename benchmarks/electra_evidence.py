@@ -32,6 +32,7 @@ from datasets import Dataset
 from torch import nn
 
 from benchmarks import records
+from benchmarks.names_task import TOKENIZER, f1, tagged
 from course_lib import data, flops, tinyworld
 from course_lib.bert import BertForPreTraining
 from course_lib.config import ModelConfig
@@ -43,7 +44,7 @@ from course_lib.electra import (
     generator_of,
 )
 from course_lib.encoder import init_weights
-from course_lib.finetuning import FinetuneConfig, finetune, predict
+from course_lib.finetuning import FinetuneConfig, finetune
 from course_lib.objectives import MaskedLM, ReplacedTokens, pad_rows
 from course_lib.packing import doc_sentences, full_sentences
 from course_lib.pretraining import pretrain
@@ -53,7 +54,6 @@ from course_lib.training import History, TrainConfig
 RECORDS = Path(__file__).resolve().parent.parent / "notebooks" / "records"
 SEEDS = (0, 1, 2)
 ROW = 32  # tokens at most; on tinyworld a row is one sentence
-TOKENIZER = tinyworld.tokenizer()
 SHAPE = ModelConfig(
     vocab_size=TOKENIZER.vocab_size, hidden_size=64, num_layers=2, num_heads=4,
     intermediate_size=256, max_positions=ROW, dropout=0.0, attention_dropout=0.0,
@@ -271,18 +271,6 @@ def directions(encoder: nn.Module) -> list[float]:
 # --- fine-tuning ----------------------------------------------------------------------------------
 
 
-@cache
-def tagged(n: int, seed: int) -> Dataset:
-    """Sentences whose words are marked as part of a name or not, each from another document."""
-    ids, labels = [], []
-    for document in tinyworld.documents(n, seed):
-        last = [word for word in document.tokens if word.sentence == len(document.sentences) - 1]
-        words = [TOKENIZER.vocab[word.text.lower()] for word in last]
-        ids.append(TOKENIZER.add_special(words)["input_ids"])
-        labels.append([-100, *(tinyworld.NER_TAGS.index(word.tag) for word in last), -100])
-    return Dataset.from_dict({"input_ids": ids, "labels": labels})
-
-
 def names_f1(encoder: nn.Module, tuning: FinetuneConfig = TUNING) -> list[float]:
     """F1 of the words marked as names after fine-tuning, for each draw of labeled documents."""
     found, test = [], tagged(TESTED, 2)
@@ -292,10 +280,7 @@ def names_f1(encoder: nn.Module, tuning: FinetuneConfig = TUNING) -> list[float]
         if encoder is not None:
             tagger.bert.load_state_dict(encoder.state_dict(), strict=False)  # without a pooler
         finetune(tagger, tagged(LABELED, draw), replace(tuning, seed=draw), monitor=False)
-        said = torch.cat([tags[1:-1] for tags in predict(tagger, test).values])
-        true = torch.cat([torch.tensor(tags[1:-1]) for tags in test["labels"]])
-        hits = ((said == true) & (true > 0)).sum()
-        found.append(round(float(2 * hits / ((said > 0).sum() + (true > 0).sum())), 4))
+        found.append(f1(tagger, test))
     return found
 
 

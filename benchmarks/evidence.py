@@ -41,8 +41,9 @@ SCRIPTS = (
         "08-masks": "masks", "08-formats": "formats", "08-batch": "batch", "08-data": "data",
         "08-longer": "longer"}),
     Script("albert_evidence", {"09_pairs": "pairs", "09_sharing": "sharing"}),
-    Script("electra_evidence", {"10-arms": "arms", "10-genres": "genres"}, ("cpu",), moves=False),
-    Script("family_evidence", {"11-family": ""}, ("cpu",), moves=False),
+    Script("electra_evidence", {
+        "10-arms": "arms", "10-compute": "compute", "10-genres": "genres"}, ("cpu",), moves=False),
+    Script("family_evidence", {"11-family": ""}, ("cpu",)),
     Script("family_real_text", {"11_real_text_small": "small"}, ("smoke", "gpu")),
     Script("family_real_text", {"11_real_text_large": "large"}, ("gpu",)),
 )  # fmt: skip

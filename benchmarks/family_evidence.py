@@ -17,6 +17,7 @@ from datasets import Dataset
 from torch import nn
 
 from benchmarks import records
+from benchmarks.names_task import TOKENIZER, f1, tagged
 from course_lib import data, flops, tinyworld
 from course_lib.albert import AlbertForPreTraining, AlbertForTokenClassification
 from course_lib.bert import BertForPreTraining, BertForTokenClassification
@@ -27,7 +28,7 @@ from course_lib.electra import (
     generator_of,
 )
 from course_lib.encoder import init_weights
-from course_lib.finetuning import FinetuneConfig, finetune, predict
+from course_lib.finetuning import FinetuneConfig, finetune
 from course_lib.objectives import MaskedLM, MaskedNgrams, ReplacedTokens
 from course_lib.packing import doc_sentences, nsp_pairs, sop_pairs
 from course_lib.pretraining import pretrain
@@ -38,7 +39,6 @@ from course_lib.training import TrainConfig
 ROW, BATCH = 32, 32  # tokens of a row at most, rows of a step
 STEPS_OF_BERT = records.times(500)  # its FLOPs are what every model may spend
 LOOKS = 2  # at equal shares of the way
-TOKENIZER = tinyworld.tokenizer()
 SHAPE = ModelConfig(
     vocab_size=TOKENIZER.vocab_size, hidden_size=64, num_layers=2, num_heads=4,
     intermediate_size=256, max_positions=ROW, dropout=0.0, attention_dropout=0.0,
@@ -178,18 +178,6 @@ def rounded(look: dict) -> dict:
 # --- fine-tuning: the same question for all -------------------------------------------------------
 
 
-@cache
-def tagged(n: int, seed: int) -> Dataset:
-    """Sentences whose words are marked as part of a name or not, each from another document."""
-    ids, labels = [], []
-    for document in tinyworld.documents(n, seed):
-        last = [word for word in document.tokens if word.sentence == len(document.sentences) - 1]
-        words = [TOKENIZER.vocab[word.text.lower()] for word in last]
-        ids.append(TOKENIZER.add_special(words)["input_ids"])
-        labels.append([-100, *(tinyworld.NER_TAGS.index(word.tag) for word in last), -100])
-    return Dataset.from_dict({"input_ids": ids, "labels": labels})
-
-
 def names_f1(
     arm: Arm, encoder: nn.Module | None, rate: float = TUNING.learning_rate
 ) -> list[float]:
@@ -203,16 +191,9 @@ def names_f1(
                 tagger.bert.load_state_dict(encoder.state_dict(), strict=False)  # without a pooler
             config = replace(TUNING, seed=seed, learning_rate=rate)
             finetune(tagger, tagged(LABELED, seed), config, monitor=False)
-            found.append(f1(tagger))
+            found.append(f1(tagger, tagged(TESTED, 2)))
     return found
 
-
-def f1(tagger: nn.Module) -> float:
-    test = tagged(TESTED, 2)
-    said = torch.cat([tags[1:-1] for tags in predict(tagger, test).values])
-    true = torch.cat([torch.tensor(tags[1:-1]) for tags in test["labels"]])
-    hits = ((said == true) & (true > 0)).sum()
-    return round(float(2 * hits / ((said > 0).sum() + (true > 0).sum())), 4)
 
 
 # --- the record -----------------------------------------------------------------------------------
