@@ -21,7 +21,6 @@ from datasets import Dataset, concatenate_datasets
 from torch import nn
 
 from course_lib import data, pretrained
-from course_lib.encoder import Embeddings
 from course_lib.pretraining import pretrain
 from course_lib.recipes import (
     OBJECTIVES,
@@ -84,9 +83,7 @@ def main() -> None:
     torch.manual_seed(0)
     model = OBJECTIVES[name][last.objective][2](model_config(recipe, tokenizer))
     start_at_frequencies(model, make_rows("train", tokenizer, name, first))
-    histories = [run(first, name, model, tokenizer, out / first.name)]
-    repeat_positions(model, first.seq_len)
-    histories.append(run(last, name, model, tokenizer, out / last.name))
+    histories = [run(phase, name, model, tokenizer, out / phase.name) for phase in run_phases]
     save(model, out, tokenizer)
     record = {
         "model": name,
@@ -103,16 +100,6 @@ def main() -> None:
     }
     (out / "model" / "training.json").write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record, indent=1))
-
-
-@torch.no_grad()
-def repeat_positions(model: nn.Module, trained: int) -> None:
-    """The positions that short rows never reach start as copies of those they do, not at random,
-    so that a word finds its neighbors at once (Longformer, Beltagy et al. 2020, section 5)."""
-    for module in model.modules():
-        if isinstance(module, Embeddings):
-            used = module.position.weight[-module.longest :]  # RoBERTa's first rows are never used
-            used.copy_(used[torch.arange(len(used)) % trained])
 
 
 def save(model: nn.Module, out: Path, tokenizer: Tokenizer) -> None:
@@ -136,7 +123,10 @@ def run(phase: Phase, name: str, model: nn.Module, tokenizer: Tokenizer, out: Pa
     masks = OBJECTIVES[name][phase.objective][1]
     pair = "sop" if phase.objective.endswith("sop") else "nsp"
     objective = masks.from_tokenizer(tokenizer, pair=pair)
-    return pretrain(model, rows, objective, config, held_out, out, eval_rows=1024)
+    history = pretrain(model, rows, objective, config, held_out, out, eval_rows=1024)
+    if history.stopped_early:
+        raise SystemExit("Stopped. The same command goes on from here.")
+    return history
 
 
 def make_tokenizer(name: str, folder: Path) -> Tokenizer:
