@@ -18,14 +18,10 @@ hardware in general words. All runs use a discriminator of 2 layers and one thre
 """
 
 import copy
-import json
-import platform
 import sys
 import time
 from dataclasses import asdict, replace
-from datetime import date
 from functools import cache
-from pathlib import Path
 
 import torch
 from datasets import Dataset
@@ -51,8 +47,6 @@ from course_lib.pretraining import pretrain
 from course_lib.recipes import learn_vocabulary, start_at_frequencies
 from course_lib.training import History, TrainConfig
 
-RECORDS = Path(__file__).resolve().parent.parent / "notebooks" / "records"
-SEEDS = (0, 1, 2)
 ROW = 32  # tokens at most; on tinyworld a row is one sentence
 SHAPE = ModelConfig(
     vocab_size=TOKENIZER.vocab_size, hidden_size=64, num_layers=2, num_heads=4,
@@ -330,61 +324,42 @@ def genres(arm: str, seed: int) -> dict:
 # --- records --------------------------------------------------------------------------------------
 
 
-def opened(name: str) -> dict:
-    """The record of a part as it is, or an empty one."""
-    path = RECORDS / f"10-{name}.json"
-    if path.exists():
-        return json.loads(path.read_text())
-    config = RECIPE if name == "arms" else GENRE_RECIPE
-    return {
-        "what": f"lesson 10, part {name}",
-        "command": f"python -m benchmarks.electra_evidence {name}",
-        "shape": asdict(SHAPE), "train": asdict(config), "row": ROW,
-        "tuning": TUNED,
-        "date": date.today().isoformat(),
-        "pieces": TOKENIZER.vocab_size if name == "arms" else PIECES,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "hardware": f"{platform.machine()} server CPU, 1 thread, shared with other work",
-        "runs": {},
-    }  # fmt: skip
+def opened(part: str, config: TrainConfig, **settings) -> dict:
+    """The record of a part as it is, or a new one."""
+    return records.opened(f"10-{part}", f"lesson 10, part {part}", f"electra_evidence {part}",
+                          shape=asdict(SHAPE), train=asdict(config), row=ROW, **settings)
 
 
-def record(name: str, run, order) -> None:
-    """Run what is missing of a part, writing after each run."""
-    found = opened(name)
-    for seed in SEEDS:  # seed by seed: a half-finished record compares all arms
-        for arm in order:
-            if str(seed) in found["runs"].setdefault(arm, {}):
-                continue
-            started = time.process_time()
-            found["runs"][arm][str(seed)] = result = run(arm, seed)
-            RECORDS.mkdir(exist_ok=True)
-            (RECORDS / f"10-{name}.json").write_text(json.dumps(found, indent=1) + "\n")
-            print(f"{name}: {arm}, seed {seed}: {time.process_time() - started:.0f} s",
-                  result["looks"][-1], result.get("names_f1"), flush=True)  # fmt: skip
+def make_arms() -> None:
+    found = opened("arms", RECIPE, tuning=TUNED, pieces=TOKENIZER.vocab_size)
+    if "random start" not in found:
+        found["random start"] = names_f1(None)
+    records.run_missing("10-arms", found, arms, ARMS)
+
+
+def make_compute() -> None:
+    longer = {"generator": asdict(small()), "documents": MANY_DOCUMENTS,
+              "looks_in_eighths": SHARES,
+              "tuning": TUNED | {"learning_rate": QUICKER.learning_rate}}  # fmt: skip
+    found = opened("compute", replace(RECIPE, steps=records.times(STEPS_OF_BERT)), **longer)
+    if "random start" not in found:
+        found["random start"] = names_f1(None, QUICKER)
+    records.run_missing("10-compute", found, compute, COMPARED)
+
+
+def make_genres() -> None:
+    found = opened("genres", GENRE_RECIPE, pieces=PIECES)
+    records.run_missing("10-genres", found, genres, GENRES)
+
+
+PARTS = {"arms": make_arms, "compute": make_compute, "genres": make_genres}
 
 
 def main(parts: list[str]) -> None:
     torch.set_num_threads(1)
-    if "arms" in parts:
-        found = opened("arms")
-        if "random start" not in found:
-            found["random start"] = names_f1(None)
-            (RECORDS / "10-arms.json").write_text(json.dumps(found, indent=1) + "\n")
-        record("arms", arms, ARMS)
-    if "compute" in parts:
-        found = records.opened(
-            "10-compute", "lesson 10, part compute", "electra_evidence compute",
-            settings={"shape": asdict(SHAPE), "generator": asdict(small()), "row": ROW,
-                      "train": {**asdict(RECIPE), "steps": None}, "documents": MANY_DOCUMENTS,
-                      "steps_of_bert": records.times(STEPS_OF_BERT), "looks_in_eighths": SHARES,
-                      "tuning": TUNED | {"learning_rate": QUICKER.learning_rate}})  # fmt: skip
-        if "random start" not in found:
-            found["random start"] = names_f1(None, QUICKER)
-        records.run_missing("10-compute", found, compute, COMPARED)
-    if "genres" in parts:
-        record("genres", genres, GENRES)
+    for part in parts:
+        PARTS[part]()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["arms", "compute", "genres"])
+    main(sys.argv[1:] or list(PARTS))

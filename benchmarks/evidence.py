@@ -28,7 +28,6 @@ class Script(NamedTuple):
     module: str
     records: dict[str, str]  # name of a record -> the part to ask the script for
     budgets: tuple[str, ...] = BUDGETS
-    moves: bool = True  # whether it can write to another folder
 
 
 SCRIPTS = (
@@ -42,7 +41,7 @@ SCRIPTS = (
         "08-longer": "longer"}),
     Script("albert_evidence", {"09_pairs": "pairs", "09_sharing": "sharing"}),
     Script("electra_evidence", {
-        "10-arms": "arms", "10-compute": "compute", "10-genres": "genres"}, ("cpu",), moves=False),
+        "10-arms": "arms", "10-compute": "compute", "10-genres": "genres"}, ("cpu",)),
     Script("family_evidence", {"11-family": ""}, ("cpu",)),
     Script("family_real_text", {"11_real_text_small": "small"}, ("smoke", "gpu")),
     Script("family_real_text", {"11_real_text_large": "large"}, ("gpu",)),
@@ -143,9 +142,7 @@ def main(
         for name in [entry.name for entry in chosen(entries(budget), only or [])]:
             # looked at again: a script may make two records at once
             entry = next(e for e in entries(budget) if e.name == name)
-            if into and not entry.script.moves:
-                print(f"--- {name}: {entry.script.module} writes to the course's records alone")
-            elif entry.record is None or not records.complete(entry.record):
+            if entry.record is None or not records.complete(entry.record):
                 run(entry)
     print(table(chosen(entries(budget), only or [])))
 
