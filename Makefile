@@ -2,7 +2,7 @@
 # On Windows, or without make: README.md, "Without make".
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks slides slides-pdf exercises grade sync bench evidence lint constraints clean
+.PHONY: help lab test notebooks slides slides-pdf site exercises grade sync bench evidence lint constraints clean
 
 VENV ?= .venv
 EXTRAS ?= dev
@@ -46,6 +46,9 @@ slides: $(READY)  ## build the decks from the saved lessons (DECKS="lecture-000 
 slides-pdf: $(READY)  ## the same, and print each deck to PDF (needs Chromium)
 	@$(BIN)/python tools/build_slides.py --pdf $(DECKS)
 
+site: $(VENV)/.ready-dev,site  ## build the course as pages that need no network, to build/site
+	@$(BIN)/python tools/build_site.py
+
 exercises: $(READY)  ## make the exercises from the solutions
 	@$(BIN)/python -m course_lib.grading.release $(SOLUTIONS)
 
@@ -73,10 +76,10 @@ clean:  ## remove the environment and everything that tools have left behind
 	rm -rf $(VENV) *.egg-info build .pytest_cache .ruff_cache .hypothesis .lab
 	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 
-# The environment: made once, renewed when the list of packages changes.
-$(READY): pyproject.toml constraints.txt
+# The environment: made once, renewed when the list of packages changes. % names the extras.
+$(VENV)/.ready-%: pyproject.toml constraints.txt
 	@VENV=$(VENV) PYTHON=$(PYTHON) sh tools/make_venv.sh
 	@echo "Installing the packages of the course: some minutes the first time ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check \
-		-c constraints.txt -e '.[$(EXTRAS)]'
+		-c constraints.txt -e '.[$*]'
 	@touch $@

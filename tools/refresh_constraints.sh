@@ -6,7 +6,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 VENV="$folder/venv" sh tools/make_venv.sh
-"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[dev,pretrained,cluster,tensorflow]'
+"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[dev,pretrained,cluster,site,tensorflow]'
 {
     echo "# The exact versions that the course is tested with; \`make constraints\` renews the file."
     # The local part of a version (+cpu) differs from machine to machine.

@@ -155,18 +155,18 @@ class ShownClaim:
         return (
             f'<div style="border-left:6px solid {ink};padding:.4em .9em;margin:.5em 0">'
             f"<div>Claim {self.row['number']}: <i>{escape(self.row['claim'])}</i></div>"
-            f'<div><b style="color:{ink}">{escape(self._verdict())}.</b></div>{seen}'
+            f'<div><b style="color:{ink}">{escape(self.verdict())}.</b></div>{seen}'
             f"<div><b>Published:</b> {escape(self.row['evidence'])}</div></div>"
         )
 
-    def _verdict(self):
+    def verdict(self):
         """The verdict as a phrase, "Right for Base/Large, imprecise as a description"."""
         text = re.sub(r"RIGHT|IMPRECISE|WRONG|UNVERIFIED", lambda m: m[0].lower(),
                       self.row["verdict_text"])  # fmt: skip
         return text[0].upper() + text[1:]
 
     def __repr__(self):
-        lines = [f"Claim {self.row['number']}: {self.row['claim']}", f"  {self._verdict()}."]
+        lines = [f"Claim {self.row['number']}: {self.row['claim']}", f"  {self.verdict()}."]
         lines += [f"  Here: {self.seen}"] if self.seen else []
         return "\n".join([*lines, f"  Published: {self.row['evidence']}"])
 
