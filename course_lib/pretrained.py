@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -48,7 +49,7 @@ ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "gelu_new": "gelu_tanh",
                "gelu_pytorch_tanh": "gelu_tanh"}  # fmt: skip
 PRETRAINED_CLASS = {"bert": BertForPreTraining, "roberta": RobertaForMaskedLM,
                     "albert": AlbertForPreTraining, "electra": Discriminator}  # fmt: skip
-SHIPPED = {"bert": "bert-course-en"}
+SHIPPED = {"bert": "bert-course-en", "roberta": "roberta-course-en"}
 SMALL_BERT = "google/bert_uncased_L-4_H-256_A-4"  # BERT-Mini: 11 million parameters
 
 
@@ -103,10 +104,12 @@ def load_tokenizer(name_or_folder) -> tokenization.Tokenizer:
     raise missing_file(name_or_folder, "vocab.txt")
 
 
-def save(model: nn.Module, folder, tokenizer=None, dtype: torch.dtype = torch.float32) -> Path:
+def save(model: nn.Module, folder, tokenizer=None, dtype: torch.dtype = torch.float32,
+         labels: Sequence[str] | None = None) -> Path:
     """Write config.json, model.safetensors and, with a tokenizer, its files; returns the folder.
 
-    The weights replace an older file in one step. dtype=torch.float16 halves their size.
+    The weights replace an older file in one step. dtype=torch.float16 halves their size. labels:
+    the names of a fine-tuned model's classes, which config.json then tells.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +123,7 @@ def save(model: nn.Module, folder, tokenizer=None, dtype: torch.dtype = torch.fl
         weights = {name.removeprefix(f"{body}."): tensor for name, tensor in weights.items()}
     save_file(weights, folder / "model.safetensors.part", metadata={"format": "pt"})
     os.replace(folder / "model.safetensors.part", folder / "model.safetensors")
-    text = json.dumps(config_to_hub(model), indent=2) + "\n"
+    text = json.dumps(config_to_hub(model, labels), indent=2, ensure_ascii=False) + "\n"
     (folder / "config.json").write_text(text, encoding="utf-8")
     return folder
 
@@ -296,7 +299,7 @@ def config_from_hub(hub: dict, source, family: str = "bert") -> ModelConfig:
                        shared="all" if family == "albert" else "nothing", **fields)  # fmt: skip
 
 
-def config_to_hub(model: nn.Module) -> dict:
+def config_to_hub(model: nn.Module, labels: Sequence[str] | None = None) -> dict:
     """A model's configuration under the hub's names, for config.json."""
     activation = {"gelu_tanh": "gelu_new"}.get(model.config.activation, model.config.activation)
     family, name = FAMILIES[family_of(type(model))], type(model).__name__
@@ -309,7 +312,14 @@ def config_to_hub(model: nn.Module) -> dict:
         hub["classifier_dropout_prob"] = model.config.dropout
     head = getattr(model, "classifier", None) or getattr(model, "tagger", None)
     if head is not None:
-        hub["id2label"] = {str(i): f"LABEL_{i}" for i in range(head.dense.out_features)}
+        number = head.dense.out_features
+        if labels is not None and len(labels) != number:
+            raise ValueError(f"{len(labels)} names for a model with {number} classes: {labels}.")
+        hub["id2label"] = {str(i): name for i, name in enumerate(
+            labels or [f"LABEL_{i}" for i in range(number)])}
+        hub["label2id"] = {name: int(i) for i, name in hub["id2label"].items()}
+        if number == 1:
+            hub["problem_type"] = "regression"
     return hub
 
 

@@ -15,6 +15,7 @@ from course_lib.bert import (
     BertModel,
 )
 from course_lib.config import ModelConfig
+from course_lib.roberta import RobertaForMaskedLM
 from course_lib.tokenization import WordPiece
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "bank", "river", "##s", "was"]
@@ -324,19 +325,23 @@ def test_shipped_names():
         pretrained.shipped("gpt")
 
 
-def test_the_shipped_checkpoint():
-    try:
-        folder = pretrained.shipped()
-    except FileNotFoundError as reason:
-        pytest.skip(str(reason))
-    model, tokenizer = pretrained.load(folder), pretrained.load_tokenizer(folder)
+@pytest.mark.parametrize("name, class_name, text", [
+    ("bert", "BertForPreTraining", "The river is a [MASK] of water."),
+    ("roberta", "RobertaForMaskedLM", "The river is a<mask> of water."),
+])  # fmt: skip
+@torch.no_grad()
+def test_the_shipped_checkpoints_are_models_of_transformers_too(name, class_name, text):
+    folder = pretrained.shipped(name)
+    ours = {"bert": BertForPreTraining, "roberta": RobertaForMaskedLM}[name]
+    model, tokenizer = pretrained.load(folder, ours), pretrained.load_tokenizer(folder)
     assert tokenizer.vocab_size == model.config.vocab_size
     assert all(p.isfinite().all() for p in model.parameters())
-    theirs = transformers.BertForPreTraining.from_pretrained(folder).eval()
-    encoded = tokenizer.pad([tokenizer.encode("The river is a [MASK] of water.")])
-    with torch.no_grad():
-        mine, yours = model(**encoded).mlm_logits, theirs(**encoded).prediction_logits
-    torch.testing.assert_close(mine, yours, rtol=0, atol=1e-3)
+    theirs = getattr(transformers, class_name).from_pretrained(folder).eval()
+    encoded = tokenizer.pad([tokenizer.encode(text)])
+    yours = theirs(**encoded)
+    yours = yours["prediction_logits"] if "prediction_logits" in yours else yours["logits"]
+    mine = model(**encoded).mlm_logits
+    torch.testing.assert_close(mine.view_as(yours), yours, rtol=0, atol=1e-3)
 
 
 @torch.no_grad()
