@@ -171,6 +171,8 @@ def test_odd_questions_have_rows():
     (data(question()), {"stride": 0}, "stride=0"),
     (data(question() | {"answers": {"text": ["Li Wei"], "answer_start": [3]}}), {},
      "does not stand at character 3"),
+    (data(question() | {"answers": {"text": ["Li Wei"], "answer_start": []}}), {},
+     "leave the column out"),
 ])
 def test_errors_say_what_to_do(dataset, options, says):
     with pytest.raises(ValueError, match=says):

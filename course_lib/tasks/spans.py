@@ -131,6 +131,9 @@ def answer_tokens(row: dict, passage: Passage, example: int) -> tuple[int, int] 
     texts, starts = row["answers"]["text"], row["answers"]["answer_start"]
     if not texts:
         return None
+    if not starts:
+        raise ValueError(f"question {example} has an answer and no answer_start: to answer without "
+                         "learning, leave the column out: dataset.remove_columns('answers').")
     there = row["context"][starts[0] : starts[0] + len(texts[0])]
     if there != texts[0]:
         raise ValueError(f"question {example}: its answer {texts[0]!r} does not stand at character "
