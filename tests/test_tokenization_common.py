@@ -134,7 +134,8 @@ def test_saved_folder_is_read_by_transformers(tokenizer, tmp_path):
     transformers = pytest.importorskip("transformers")
     tokenizer.save(tmp_path)
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    for text in training_texts()[::5]:
+    blank = f"a {tokenizer.special['mask']} in the text"
+    for text in [*training_texts()[::5], blank]:
         assert theirs(text)["input_ids"] == tokenizer.encode(text)["input_ids"]
     pair = theirs("first text", "second text")
     assert pair["input_ids"] == tokenizer.encode("first text", "second text")["input_ids"]

@@ -210,7 +210,7 @@ class Tokenizer:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tokens = {f"{role}_token": token for role, token in self.special.items()}
-        config = dict(tokenizer_class=class_name, model_max_length=512, **options, **tokens)
+        config = dict(tokenizer_class=class_name, model_max_length=512, **tokens) | options
         write_json(folder / "tokenizer_config.json", config)
         return folder
 

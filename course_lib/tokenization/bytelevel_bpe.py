@@ -124,7 +124,9 @@ class ByteLevelBPE(Tokenizer):
 
     def save(self, folder):
         """Write vocab.json, merges.txt and tokenizer_config.json (the layout of roberta-base)."""
-        folder = self._save_config(folder, "RobertaTokenizer")
+        mask = dict(content=self.special["mask"], lstrip=True)  # the blank before it is its own
+        mask |= dict(__type="AddedToken", rstrip=False, normalized=False, single_word=False)
+        folder = self._save_config(folder, "RobertaTokenizer", mask_token=mask)
         write_json(folder / "vocab.json", self.vocab)
         lines = ["#version: 0.2", *(" ".join(pair) for pair in self.merges)]
         (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
