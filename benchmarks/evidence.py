@@ -36,6 +36,7 @@ SCRIPTS = (
     Script("pretraining_evidence", {
         "06_masks": "masks", "06_techniques": "techniques", "06_phases": "phases",
         "06_real_text": "real_text"}),
+    Script("attention_evidence", {"07-tinyworld": "tinyworld", "07-encoders": "encoders"}),
     Script("roberta_evidence", {
         "08-masks": "masks", "08-formats": "formats", "08-batch": "batch", "08-data": "data",
         "08-longer": "longer"}),
