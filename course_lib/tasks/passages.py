@@ -140,20 +140,19 @@ def misleading(row: dict, seed: int = 0) -> str:
     """A sentence that looks like an answer to a question about tinyworld and is none: the
     question as a statement about somebody or something else. Raises ValueError for another kind
     of question."""
-    rng, topic = random.Random(f"{row['question']}/{seed}"), TOPICS[row["title"]]
+    question, topic = row["question"], TOPICS[row["title"]]
+    who = re.fullmatch(r"Who \w+ (\w+) the (\w+)\?", question)
+    other = re.fullmatch(r"(What|Where|When) \w+ (?:the )?(\w+) (\w+)(?: the (\w+))?\?", question)
+    if not who and not other:
+        raise ValueError(f"{question!r} is not one of tinyworld's questions.")
     free = {"thing": topic.singular, "place": topic.places, "name": WOMEN,
             "day": ("Monday", "Wednesday", "Friday", "Sunday")}
-    asked = row["context"] + row["question"]
-    new = {kind: rng.choice([w for w in words if w not in asked] or list(words))
+    rng, there = random.Random(f"{question}/{seed}"), row["context"] + question
+    new = {kind: rng.choice([w for w in words if w not in there] or list(words))
            for kind, words in free.items()}
-    be = "is" if row["question"].split()[1] in ("is", "are") else "was"
-    who = re.fullmatch(r"Who \w+ (\w+) the (\w+)\?", row["question"])
-    other = re.fullmatch(r"(What|Where|When) \w+ (?:the )?(\w+) (\w+)(?: the (\w+))?\?",
-                         row["question"])
+    be = "is" if question.split()[1] in ("is", "are") else "was"
     if who:
         return f"{new['name']} {be} {who[1]} the {new['thing']}."
-    if not other:
-        raise ValueError(f"{row['question']!r} is not one of tinyworld's questions.")
     kind, _, verb, thing = other.groups()
     return {"What": f"{new['name']} {be} {verb} the {new['thing']}.",
             "Where": f"{new['name']} {be} {verb} the {thing} at the {new['place']}.",
