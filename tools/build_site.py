@@ -23,17 +23,17 @@ BUILT = ROOT / "build" / "site"
 CONFIG = Path(__file__).resolve().parent / "site"
 
 
-def build(out: Path = BUILT) -> str:
-    """Build into `out`; gives what Sphinx complained about, "" where all is well."""
+def build(out: Path = BUILT, root: Path = ROOT) -> str:
+    """Build the project in `root`; gives what Sphinx complained about, "" where all is well."""
     try:
         from sphinx.application import Sphinx
     except ImportError:
         advice = "pip install -c constraints.txt -e .[site]"
         raise SystemExit(f"Sphinx is not installed: {advice}") from None
-    decks = build_slides.decks()
+    decks = build_slides.decks(root / "slides", root / "notebooks")
     work = out.with_name(f"{out.name}-work")
     shutil.rmtree(out, ignore_errors=True)
-    claims = stage(work / "source", decks)
+    claims = stage(work / "source", decks, root)
     complaints = io.StringIO()
     app = Sphinx(
         work / "source", CONFIG, out, work / "doctrees", "html",
@@ -42,7 +42,7 @@ def build(out: Path = BUILT) -> str:
     app.build(force_all=True)
     for kind in ("notebooks", "exercises"):  # to download: the files as they lie in the project
         for path in (out / "_sources" / kind).glob("*.ipynb"):
-            shutil.copy(ROOT / kind / path.name, path)
+            shutil.copy(root / kind / path.name, path)
     for deck in decks:
         (out / "slides" / f"{deck.name}.html").write_text(page.page(deck), encoding="utf-8")
     ledger.write(claims, out / "ledger.json")

@@ -32,6 +32,14 @@ START += "start(sys.argv[2:], Path(sys.argv[1]))"
 
 
 @pytest.fixture(scope="session")
+def screenshots(root) -> Path:
+    """The folder that keeps pictures of a run: COURSE_SCREENSHOTS, or build/screenshots."""
+    folder = Path(os.environ.get("COURSE_SCREENSHOTS") or root / "build" / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def browser():
     """Chromium through Playwright; skips where either is missing."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -101,6 +109,7 @@ class Watched:
     """A page, and what happened in it."""
 
     page: object
+    screenshots: Path
     left_the_machine: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -110,16 +119,15 @@ class Watched:
             self.left_the_machine.append(url)
 
     def picture(self, name):
-        """Keep a screenshot in the folder named by COURSE_SCREENSHOTS, if there is one."""
-        if folder := os.environ.get("COURSE_SCREENSHOTS"):
-            self.page.screenshot(path=Path(folder) / f"{name}.png")
+        """Keep a screenshot."""
+        self.page.screenshot(path=self.screenshots / f"{name}.png")
 
 
 @pytest.fixture
-def watched(browser):
+def watched(browser, screenshots):
     """A fresh page of 1400 x 900 whose requests and errors are noted."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
-    seen = Watched(context.new_page())
+    seen = Watched(context.new_page(), screenshots)
     seen.page.on("request", lambda request: seen.note_request(request.url))
     seen.page.on("websocket", lambda socket: seen.note_request(socket.url))
     seen.page.on("pageerror", lambda error: seen.errors.append(f"uncaught: {error}"))

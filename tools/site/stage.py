@@ -133,10 +133,12 @@ def guide_pages(readme: dict[str, str]) -> dict[str, str]:
 
 
 def lessons(readme: dict[str, str], root: Path) -> list[Lesson]:
-    """The lessons of README.md's table, in order."""
+    """All lessons in order, with title and question from README.md's table."""
+    rows = {number: rest for number, *rest in LESSON_ROW.findall(readme["Lessons"])}
     found = []
-    for number, title, question in LESSON_ROW.findall(readme["Lessons"]):
-        (path,) = (root / "notebooks").glob(f"{number}_*.ipynb")
+    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        number = path.name[:2]
+        title, question = rows.get(number, (path.stem[3:].replace("_", " ").capitalize(), ""))
         exercise = (root / "exercises" / path.name).exists()
         found.append(Lesson(number, title, question, path.stem, exercise))
     return found

@@ -1,8 +1,12 @@
-// Formulas, the choices above the ledger, and excerpts beside what a search finds.
+// Formulas, names of buttons, the choices above the ledger, and excerpts beside what a search finds.
 (function () {
   for (const formula of document.querySelectorAll(".formula"))
     katex.render(formula.textContent, formula,
       { displayMode: formula.tagName === "DIV", throwOnError: true });
+
+  // Its text is its name; the theme's label leaves a part of it out.
+  for (const button of document.querySelectorAll(".search-button-field"))
+    button.removeAttribute("aria-label");
 
   const choices = document.querySelector(".ledger-choices");
   if (choices) {
