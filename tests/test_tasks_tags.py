@@ -14,6 +14,7 @@ from seqeval.scheme import Entities as SeqevalEntities
 from course_lib import tinyworld
 from course_lib.tasks.tags import (
     Entity,
+    LookUp,
     best_path,
     encode_words,
     entities,
@@ -22,6 +23,7 @@ from course_lib.tasks.tags import (
     fits,
     legal_steps,
     named_tags,
+    outcomes,
     tag_names,
     windows,
     word_tags,
@@ -298,6 +300,33 @@ def test_a_metric_for_finetune():
     labels = [torch.tensor([1, 2, 0]), torch.tensor([5])]
     assert metric(labels, labels) == 1
     assert metric([torch.tensor([1, 0, 0]), torch.tensor([5])], labels) == 0.5
+
+
+def test_what_became_of_each_entity():
+    gold = ["B-PER I-PER O B-LOC O B-ORG I-ORG O B-LOC O".split()]
+    said = ["B-PER I-PER O B-ORG O B-LOC O O O B-PER".split()]
+    assert outcomes(gold, said) == {
+        ("PER", "right"): 1, ("LOC", "other kind"): 1, ("ORG", "other ends"): 1,
+        ("LOC", "missed"): 1, ("PER", "invented"): 1}
+    scores = entity_scores(gold, said)
+    assert scores["right"] == 1 and scores["true"] == 4 and scores["said"] == 4
+
+
+# --- the baseline ----------------------------------------------------------------------------
+
+
+def test_a_look_up_finds_what_it_was_shown():
+    words = [["Mira", "Marwick", "sees", "Norwick"], ["Mira", "May", "sees", "may", "bugs"],
+             ["may", "Norwick", "rest"]]
+    tags = [["B-PER", "I-PER", "O", "B-LOC"], ["B-PER", "I-PER", "O", "O", "O"],
+            ["O", "B-LOC", "O"]]
+    look_up = LookUp(words, tags)
+    assert look_up(["norwick", "and", "MIRA", "Marwick"]) == ["B-LOC", "O", "B-PER", "I-PER"]
+    assert look_up(["Mira", "Norwick", "may"]) == ["O", "B-LOC", "O"]  # Mira alone: never a name
+    assert LookUp([], [])(["Mira"]) == ["O"]
+    twice = LookUp([["may"], ["may"], ["may"]], [["B-PER"], ["O"], ["O"]])
+    assert twice(["may"]) == ["O"]  # seldom a name
+    assert LookUp([["may"], ["may"]], [["B-PER"], ["B-LOC"]])(["may"]) in (["B-PER"], ["B-LOC"])
 
 
 # --- paths -----------------------------------------------------------------------------------

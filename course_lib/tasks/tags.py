@@ -15,6 +15,7 @@ Axes: N rows, T tokens (pieces), C tags.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -299,13 +300,9 @@ def figures(found: dict, true: int, said: int) -> dict:
 SEQEVAL = {"IOB2": "IOB2", "IOB1": "IOB1", "BIOES": "IOBES"}
 
 
-def counts(tags: Sequence[Sequence[str]], scheme: str, strict: bool) -> dict[str, int]:
+def counts(tags: Sequence[Sequence[str]], scheme: str, strict: bool) -> Counter[str]:
     """How many entities of each kind."""
-    number: dict[str, int] = {}
-    for row in tags:
-        for entity in entities(row, scheme, strict):
-            number[entity.kind] = number.get(entity.kind, 0) + 1
-    return number
+    return Counter(entity.kind for row in tags for entity in entities(row, scheme, strict))
 
 
 def entity_f1(names: Sequence[str]) -> Callable[[list[Tensor], list[Tensor]], float]:
@@ -316,6 +313,71 @@ def entity_f1(names: Sequence[str]) -> Callable[[list[Tensor], list[Tensor]], fl
         return entity_scores(gold, said)["f1"]
 
     return metric
+
+
+# What became of an entity that is there; "invented": one that is said where none is.
+OUTCOMES = ("right", "other kind", "other ends", "missed", "invented")
+
+
+def outcomes(
+    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> Counter[tuple[str, str]]:  # fmt: skip
+    """How often (kind, outcome) came about. "other ends": something that overlaps was said, with
+    another first or last word; the kind is then not asked."""
+    check_pairs(gold, predicted)
+    found = Counter()
+    for tags, said_tags in zip(gold, predicted, strict=True):
+        there, said = entities(tags), entities(said_tags)
+        for one in there:
+            near = [other for other in said if other.start < one.end and one.start < other.end]
+            same = [other for other in near if other[1:] == one[1:]]
+            what = "other ends" if near else "missed"
+            if same:
+                what = "right" if same == [one] else "other kind"
+            found[one.kind, what] += 1
+        for other in said:
+            if not any(other.start < one.end and one.start < other.end for one in there):
+                found[other.kind, "invented"] += 1
+    return found
+
+
+# --- a baseline --------------------------------------------------------------------------------
+
+
+class LookUp:
+    """Finds the names that it was shown, and no others: the longest stretch of words that was a
+    name more often than not, with its most frequent kind. Case is not looked at. (The baseline of
+    CoNLL-2003 works like this.)"""
+
+    def __init__(self, sentences: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]):
+        kinds: dict[tuple[str, ...], Counter] = {}
+        lowered = [tuple(word.lower() for word in words) for words in sentences]
+        for words, row in zip(lowered, tags, strict=True):
+            for kind, start, end in entities(row):
+                kinds.setdefault(words[start:end], Counter())[kind] += 1
+        self.longest = max(map(len, kinds), default=0)
+        seen = Counter(stretch for words in lowered for stretch in self.stretches(words)
+                       if stretch in kinds)
+        self.kinds = {name: found.most_common(1)[0][0] for name, found in kinds.items()
+                      if 2 * found.total() > seen[name]}
+
+    def stretches(self, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        """All stretches of up to `longest` words."""
+        for start in range(len(words)):
+            for end in range(start + 1, min(start + self.longest, len(words)) + 1):
+                yield words[start:end]
+
+    def __call__(self, words: Sequence[str]) -> list[str]:
+        """One tag a word."""
+        lowered, tags, start = tuple(word.lower() for word in words), ["O"] * len(words), 0
+        while start < len(words):
+            ends = range(min(start + self.longest, len(words)), start, -1)
+            end = next((end for end in ends if lowered[start:end] in self.kinds), None)
+            if end:
+                kind = self.kinds[lowered[start:end]]
+                tags[start:end] = [f"B-{kind}", *[f"I-{kind}"] * (end - start - 1)]
+            start = end or start + 1
+        return tags
 
 
 # --- legal paths -------------------------------------------------------------------------------
