@@ -20,9 +20,10 @@ def lesson(folder, number, *cells):
     nbformat.write(v4.new_notebook(cells=[v4.new_markdown_cell("# Lesson"), *cells]), path)
 
 
-def cell(name, tags, *shown):
+def cell(name, tags, *shown, ran=1):
     outputs = [v4.new_output("display_data", {"text/html": box._repr_html_()}) for box in shown]
-    return v4.new_code_cell("1", id=name, metadata={"tags": tags}, outputs=outputs)
+    return v4.new_code_cell("1", id=name, metadata={"tags": tags}, outputs=outputs,
+                            execution_count=ran)  # fmt: skip
 
 
 def test_every_claim_is_there_once_with_its_verdict(real):
@@ -38,21 +39,25 @@ def test_what_the_lessons_tag_is_settled_and_nothing_else(real, root):
         for one in nbformat.read(path, as_version=4).cells:
             for tag in one.metadata.get("tags", []):
                 if tag.startswith("claim:"):
-                    tagged.setdefault(int(tag[6:]), []).append((path.stem, one.id))
+                    ran = one.cell_type == "markdown" or one.execution_count is not None
+                    tagged.setdefault(int(tag[6:]), []).append((path.stem, one.id, ran))
     for entry in real:
-        assert [(c.notebook, c.cell) for c in entry.cells] == tagged.get(entry.number, [])
-        assert (entry.kind == "open") == (entry.number not in tagged)
+        cells = tagged.get(entry.number, [])
+        assert [(c.notebook, c.cell, c.kind != "open") for c in entry.cells] == cells
+        assert (entry.kind == "open") == (not any(ran for *_, ran in cells))
 
 
 def test_how_a_claim_is_settled_comes_from_the_saved_outputs(tmp_path):
     both = [facts.show_claim(2, "seen <here>"), facts.show_claim(3)]
     lesson(tmp_path, "01", cell("two", ["claim:2", "claim:3"], *both), cell("fig", ["claim:4"]))
+    lesson(tmp_path, "03", cell("later", ["claim:6"], ran=None))
     lesson(tmp_path, "02", cell("again", ["claim:3", "claim:33"], facts.show_claim(3, "more")))
     found = {entry.number: entry for entry in ledger.entries(tmp_path)}
     assert found[2].kind == "computed" and found[2].cells[0].here == "seen <here>"
     assert [c.kind for c in found[3].cells] == ["published", "computed"]
     assert found[3].kind == "computed" and found[3].cells[1].notebook == "02_lesson"
-    assert found[4].kind == "shown" and found[33].kind == "shown" and found[5].kind == "open"
+    assert found[4].kind == "shown" and found[33].kind == "shown"
+    assert found[5].kind == found[6].kind == "open" and len(found[6].cells) == 1
 
 
 def test_the_file_holds_the_whole_ledger(real, tmp_path, capsys):

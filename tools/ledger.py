@@ -83,6 +83,8 @@ def settling(lesson: Lesson, cell: Cell, number: int) -> Settling:
     said = HERE.search(boxes.get(number, ""))
     here = unescape(said[1]).strip() if said else ""
     kind = "computed" if here else "published" if number in boxes else "shown"
+    if cell.kind == "code" and not cell.ran:
+        kind = "open"  # saved before it was run
     return Settling(lesson.number, cell.id, lesson.path.stem, kind, here)
 
 

@@ -263,5 +263,5 @@ def test_pages_fit_a_telephone(watched, opened):
     for name in ("index", "ledger", "notebooks/05_bert", "exercises/02_attention", "slides/index"):
         page = opened(f"{name}.html")
         assert page.evaluate(TOO_WIDE) <= 0, name
-        watched.picture(f"site_{Path(name).name}_telephone")
+        watched.picture(f"site_{name.replace('/', '_')}_telephone")
     nothing_went_wrong(watched)

@@ -174,7 +174,7 @@ def decks_page(decks: list[Deck]) -> str:
     """All decks with their links; they stand beside the page as single files."""
     rows = [
         f'<tr><td><a class="deck" href="{deck.name}.html">{escape(deck.title)}</a></td>'
-        f"<td>{len(deck.slides)} slides</td></tr>"
+        f'<td style="white-space:nowrap">{len(deck.slides)} slides</td></tr>'
         for deck in decks
     ]
     lectures = len([deck for deck in decks if not deck.name[0].isdigit()])
@@ -283,5 +283,6 @@ def claim_box(claim: ledger.Entry) -> str:
 def cell_line(cell: ledger.Settling) -> str:
     """A link to a cell, and what it found."""
     link = f"notebooks/{cell.notebook}.html#cell-{cell.cell}"
-    found = f": {escape(cell.here)}" if cell.here else f" ({cell.kind})"
+    kind = "not run yet" if cell.kind == "open" else cell.kind
+    found = f": {escape(cell.here)}" if cell.here else f" ({kind})"
     return f'<li><a href="{link}">lesson {cell.lesson} · {cell.cell}</a>{found}</li>'
