@@ -111,6 +111,92 @@ def pretrain(
 
 
 @app.command()
+def finetune(
+    task: Annotated[
+        str,
+        typer.Option(
+            help="imdb, sst2, cola, mrpc, rte, stsb, chnsenticorp, squad, cmrc2018, wnut_17, "
+            "conll2003, tinyworld/sentiment, tinyworld/qa, tinyworld/ner, pydocs/packages; own: "
+            "classification of your rows in --data."
+        ),
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="bert (or another one of the course), minilm (of the extra `pretrained`), a "
+            "folder of `course pretrain`, a name on the hub, scratch (scratch-roberta ...)."
+        ),
+    ] = "bert",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for model, figures, predictions; runs/TASK.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The task's data: a folder in the hub's layout.")
+    ] = None,
+    columns: Annotated[str, typer.Option(help="Of the text, or of both: premise,claim.")] = "",
+    label: Annotated[str, typer.Option(help="The column with the answers.")] = "",
+    rows: Annotated[int | None, typer.Option(help="Train on so many, drawn by the seed.")] = None,
+    test_rows: Annotated[int | None, typer.Option(help="Judge by so many; all.")] = None,
+    max_length: Annotated[int | None, typer.Option(help="Tokens of a row; the task's.")] = None,
+    keep: Annotated[str, typer.Option(help="Of long texts: head, tail or head+tail.")] = "head",
+    epochs: Annotated[int | None, typer.Option(help="3.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows, all processes; 32.")] = None,
+    micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a step: less memory.")] = 1,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="The peak; 5e-5 for width 768, more for narrower models.")
+    ] = None,
+    layer_decay: Annotated[float | None, typer.Option(help="Rate of a layer, by the next.")] = None,
+    frozen: Annotated[int, typer.Option(help="First layers that stay as they are.")] = 0,
+    looks: Annotated[int | None, typer.Option(help="At the validation rows, an epoch; 1.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="End after so many looks without a better one; 0: never.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another run.")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Drop the run found in OUT.")] = False,
+):
+    """Fine-tune a model on a task. A run that was cut off goes on when the same command is given
+    again. The test rows are looked at once, at the end.
+
+    Several processes: accelerate launch --num_processes 2 -m course_lib.cli finetune ...
+    """
+    from course_lib.tasks import finetune_command
+
+    options = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed,
+                   layer_decay=layer_decay, looks=looks, patience=patience,
+                   micro_batches=micro_batches)
+    wish = finetune_command.Wish(task, model, out, data, names(columns), label, max_length, keep,
+                                 rows, test_rows, frozen, fresh)
+    finetune_command.run(wish, {k: v for k, v in options.items() if v is not None})
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Option(help="The OUT of `course finetune`, or another model.")],
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="What to read.")
+    ] = None,
+    file: Annotated[str, typer.Option(help=".txt (one text a line), .csv, .jsonl, or -.")] = "",
+    pair: Annotated[
+        str | None, typer.Option(help="The second text; for questions the passage.")
+    ] = None,
+    columns: Annotated[str, typer.Option(help="Of the file, if named otherwise.")] = "",
+    out: Annotated[Path | None, typer.Option(help="A .csv or .jsonl instead of lines.")] = None,
+):
+    """What a fine-tuned model says: labels with probabilities, answers, or entities.
+
+    Notes on what it could not read (too long, unknown signs, no text) go to standard error.
+    """
+    from course_lib.tasks import predict_command
+
+    predict_command.run(model, texts or [], file, pair, names(columns), out)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """"a,b" -> ("a", "b")."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+@app.command()
 def grade(
     submissions: Annotated[
         Path,

@@ -106,6 +106,7 @@ def finetune(
     out: Path | str | None = None,
     monitor: Monitor | bool = True,
     accelerator: Accelerator | None = None,
+    identity: dict | None = None,
 ) -> History:
     """Fine-tune `model` (in place) on `rows`: encoded examples of unequal length with the columns
     input_ids, maybe token_type_ids, and the answers: `labels` (a class, a number for regression, a
@@ -115,7 +116,8 @@ def finetune(
     best there, also after an interrupt. metrics: functions of (predictions, labels) by name, more
     is better; see `score` for what they are given. out: a folder for checkpoints, metrics.json
     and curve.png; a run that was cut off goes on there, best weights so far included, and ends in
-    the weights of a run that was not. A run that has ended early stays ended.
+    the weights of a run that was not. A run that has ended early stays ended. identity: more that
+    tells this run from others (what the model started from); another run in `out` is refused.
 
     Returns the History, its evaluations with `loss` and the metrics. Raises ValueError or
     TypeError for rows that do not fit the model, FloatingPointError when the run diverges.
@@ -142,7 +144,7 @@ def finetune(
         with_loss=WeightedLoss, optimizer=layered_optimizer(model, plan, config.layer_decay),
         identity={"model": repr(model.config), "task": str(task), "rows": fingerprint(rows),
                   "held_out": held_out and fingerprint(held_out), "best_by": best and best.by,
-                  "layer_decay": config.layer_decay},
+                  "layer_decay": config.layer_decay, **(identity or {})},
         on_save=out and partial(write_report, out=Path(out)),
     )
     if best:

@@ -116,7 +116,7 @@ def lengths_of(rows: Dataset) -> np.ndarray:
 def checked(rows: Dataset, model: nn.Module, what: str, answers: bool = True) -> Dataset:
     """The columns of `rows` that the model reads. Raises TypeError or ValueError, naming the
     value, the limit and the way out, if the model cannot learn from them."""
-    task, config = task_of(model), model.config
+    task = task_of(model)
     if not isinstance(rows, Dataset):
         raise TypeError(f"the {what} rows are a {type(rows).__name__}; pass one datasets.Dataset, "
                         "for example one split: rows['train'].")
@@ -130,7 +130,7 @@ def checked(rows: Dataset, model: nn.Module, what: str, answers: bool = True) ->
                 f"A model for {task.kind} reads {', '.join(wanted)}: encode the texts, or use "
                 f"rows.rename_column(old, {name!r})."
             )
-    check_ids(rows, config, what)
+    check_ids(rows, model, what)
     if answers:
         check = {"spans": check_spans, "tagging": check_tags}.get(task.kind, check_labels)
         rows = check(rows, task, what)
@@ -138,16 +138,17 @@ def checked(rows: Dataset, model: nn.Module, what: str, answers: bool = True) ->
     return rows.select_columns([*wanted, *segments])
 
 
-def check_ids(rows: Dataset, config, what: str) -> None:
+def check_ids(rows: Dataset, model: nn.Module, what: str) -> None:
     """Every row has tokens, not too many, all of them in the vocabulary, and no padding."""
-    lengths = lengths_of(rows)
+    lengths, config = lengths_of(rows), model.config
+    longest = model.bert.embeddings.longest if hasattr(model, "bert") else config.max_positions
     if lengths.min() == 0:
         raise ValueError(f"{what} row {lengths.argmin()} has no tokens: leave it out, or encode "
                          "the empty text with its special tokens.")
-    if lengths.max() > config.max_positions:
+    if lengths.max() > longest:
         raise ValueError(
             f"{what} row {lengths.argmax()} has {lengths.max()} tokens; the model reads at most "
-            f"{config.max_positions}: encode with max_length={config.max_positions}."
+            f"{longest}: encode with max_length={longest}."
         )
     ids = pc.min_max(pc.list_flatten(column(rows, "input_ids"))).as_py()
     if ids["min"] < 0 or ids["max"] >= config.vocab_size:
