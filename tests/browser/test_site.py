@@ -20,7 +20,12 @@ from course_lib.bert import BertModel
 from course_lib.config import ModelConfig
 from tools import build_site, ledger
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),  # of Sphinx to its extensions
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 SERIOUS = """async () => {
