@@ -1,15 +1,20 @@
 """What you see of a run while it runs: progress, time left, and a curve.
 
 In a notebook the curve is a plain picture that is replaced every few seconds, so it is still there
-when the notebook is opened again. In a terminal there is one line that is rewritten; in a log
-file a line every half a minute.
+when the notebook is opened again; above it a button ends the run. In a terminal there is one line
+that is rewritten; in a log file a line every half a minute.
 """
 
+import multiprocessing
 import shutil
 import sys
+import threading
 import time
 
 from course_lib.plots import COLORS, use_style
+
+STOP_HINT = "End the run after this step; the model keeps what it has learned"
+NO_BUTTON = "Run this cell to see its stop button."
 
 
 def in_notebook() -> bool:
@@ -18,9 +23,56 @@ def in_notebook() -> bool:
     return any(cls.__name__ == "ZMQInteractiveShell" for cls in type(shell).__mro__)
 
 
+def someone_there() -> bool:
+    """True in a cell that a person runs. What runs notebooks by itself (nbclient, nbval, papermill)
+    says with each cell that there is nobody to answer a question; and a process that the notebook
+    started (`notebook_launcher`) hears of no click."""
+    if not in_notebook() or multiprocessing.parent_process() is not None:
+        return False
+    request = sys.modules["IPython"].get_ipython().get_parent() or {}
+    return bool(request.get("content", {}).get("allow_stdin"))
+
+
+class StopButton:
+    """A button that asks a run to end. When the run is over, a line stands in its place.
+
+    JupyterLab sends a click to a second thread of the kernel (a subshell), so it is heard while the
+    first one trains. Where there is none (older front ends), the button that interrupts the kernel
+    does the same.
+    """
+
+    def __init__(self):
+        import ipywidgets
+        from IPython import get_ipython
+        from IPython.display import display
+
+        self.pressed = threading.Event()
+        self.widget = ipywidgets.Button(description="Stop training", icon="stop", tooltip=STOP_HINT)
+        self.widget.on_click(self._press)
+        # Of itself ipykernel would keep a click for the thread that made the button: this one.
+        self.widget.comm._reply_subshell_for = lambda data, asked: asked
+        bundle = self.widget._repr_mimebundle_() | {"text/plain": NO_BUTTON}
+        self.handle = display(bundle, raw=True, display_id=True)
+        self.events = get_ipython().events
+        self.events.register("post_run_cell", self._cell_ended)
+
+    def _press(self, widget) -> None:
+        self.pressed.set()
+        widget.disabled, widget.description = True, "Stopping ..."
+
+    def _cell_ended(self, result) -> None:
+        self.close("The run ended with an error.")
+
+    def close(self, line: str) -> None:
+        """Leave `line` in the button's place."""
+        self.events.unregister("post_run_cell", self._cell_ended)
+        self.handle.update({"text/plain": line}, raw=True)
+        self.widget.close()
+
+
 class Monitor:
     """Shows a `History` while it grows. `floor` is a level to compare with, such as the loss of
-    the best guess without context."""
+    the best guess without context. `stop_asked` is True once the stop button was pressed."""
 
     def __init__(self, title: str = "", floor: float | None = None, every: float | None = None):
         self.title, self.floor = title, floor
@@ -30,6 +82,11 @@ class Monitor:
         self.shown = time.monotonic()
         self.first = None  # step and time of the first call: a compiler's work lies before it
         self.handle = None
+        self.button = None
+
+    @property
+    def stop_asked(self) -> bool:
+        return self.button is not None and self.button.pressed.is_set()
 
     def update(self, history, total_steps: int, done: bool = False) -> None:
         """Called after every few steps; draws only when it is time to, or at the end."""
@@ -40,6 +97,7 @@ class Monitor:
         self.shown = now
         line = self.line(history, total_steps)
         if self.notebook:
+            self._button(history, total_steps, done)
             self._draw(history, line)
         elif self.terminal:
             room = shutil.get_terminal_size().columns - 1  # a longer line could not be rewritten
@@ -71,6 +129,15 @@ class Monitor:
             pace = (time.monotonic() - self.first[1]) / (step - self.first[0])
             parts.append(f"{_clock(pace * (total_steps - step))} left")
         return " | ".join(parts)
+
+    def _button(self, history, total_steps: int, done: bool) -> None:
+        """Show it with the first picture, and put the outcome in its place at the end."""
+        if self.button is None and not done and someone_there():
+            self.button = StopButton()
+        elif self.button is not None and done:
+            early = f"Stopped after step {history.steps} of {total_steps}; the model keeps what it "
+            early += "has learned."
+            self.button.close(early if history.stopped_early else "The run is complete.")
 
     def _draw(self, history, line: str) -> None:
         import io

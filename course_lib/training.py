@@ -171,9 +171,9 @@ def train(
 
     With `out`, checkpoints go to out/checkpoints, and a run that finds one there goes on from it;
     `identity` (plain values) says what the run is, and a checkpoint of another run is refused
-    with ValueError. Ctrl-C, or the stop button of a notebook, ends the run after the step and
-    keeps the model. `with_loss` puts a module around the model whose forward gives the loss.
-    `best` looks at the model after each evaluation (`look(model, history)`), may end the run
+    with ValueError. Ctrl-C, or a stop button (Lab's, or that of the `monitor`), ends the run after
+    the step and keeps the model. `with_loss` puts a module around the model whose forward gives the
+    loss. `best` looks at the model after each evaluation (`look(model, history)`), may end the run
     (`enough`), and is saved and restored with it (`state_dict`, `load_state_dict`).
 
     Raises CheckpointError if a checkpoint cannot be written, FloatingPointError when the loss is
@@ -218,7 +218,8 @@ def train(
                 if best:
                     best.look(model, history)
                     last = last or best.enough
-            history.stopped_early = any_process(interrupted.is_set(), accelerator) and not last
+            asked = interrupted.is_set() or getattr(monitor, "stop_asked", False)
+            history.stopped_early = any_process(asked, accelerator) and not last
             if main and (last or save_now or run.minute_over() and not config.save_every
                          or history.stopped_early):
                 run.save()
