@@ -58,6 +58,7 @@ class Size:
     """How large a run is."""
 
     rows: int
+    aside: int  # rows that choose between the looks, and the temperature
     test_rows: int | None  # None: all
     max_length: int
     keep: str
@@ -66,13 +67,13 @@ class Size:
 
 
 SIZES = {
-    "sst2": Size(20_000, None, 64, "head", 2, FinetuneConfig(
+    "sst2": Size(20_000, 1_000, None, 64, "head", 2, FinetuneConfig(
         epochs=1, learning_rate=1e-4, batch_size=32, looks=2)),
-    "imdb": Size(5_000, 2_000, 256, "head+tail", 2, FinetuneConfig(
+    "imdb": Size(5_000, 500, 2_000, 256, "head+tail", 2, FinetuneConfig(
         epochs=1, learning_rate=1e-4, batch_size=16)),
 }  # fmt: skip
 if SMOKE:
-    SIZES = {name: Size(64, 40, 32, size.keep, 2, FinetuneConfig(epochs=1, batch_size=16))
+    SIZES = {name: Size(64, 20, 40, 32, size.keep, 2, FinetuneConfig(epochs=1, batch_size=16))
              for name, size in SIZES.items()}  # fmt: skip
 
 
@@ -104,8 +105,9 @@ def everything(task: str) -> catalog.Parts:
 def chosen(task: str, seed: int) -> catalog.Parts:
     """The rows of one seed: so many to train on; all seeds are tested on the same."""
     size = SIZES[task]
-    return catalog.parts(catalog.find(task), rows=size.rows, test_rows=size.test_rows,
-                         seed=seed)[1]  # fmt: skip
+    found = catalog.parts(catalog.find(task), rows=size.rows, test_rows=size.test_rows,
+                          seed=seed)[1]  # fmt: skip
+    return found._replace(dev=found.dev.select(range(min(size.aside, len(found.dev)))))
 
 
 def column(task: str) -> str:

@@ -30,6 +30,7 @@ from course_lib.task_rows import (
     count_answers,
     fingerprint,
     lengths_of,
+    longest_row,
     make_batch,
     task_of,
 )
@@ -138,7 +139,7 @@ def finetune(
         return score(model, held_out, task, metrics, 2 * config.batch_size, bf16, accelerator)
 
     history = train(
-        model, batch_maker(rows, model.config, task, config, accelerator), plan,
+        model, batch_maker(rows, model, task, config, accelerator), plan,
         accelerator=accelerator, evaluate=evaluate if best else None, best=best, out=out,
         monitor=(Monitor("Fine-tuning") if monitor is True else monitor) or None,
         with_loss=WeightedLoss, optimizer=layered_optimizer(model, plan, config.layer_decay),
@@ -153,10 +154,11 @@ def finetune(
 
 
 def batch_maker(
-    rows: Dataset, model_config, task: Task, config: FinetuneConfig, accelerator: Accelerator
+    rows: Dataset, model: nn.Module, task: Task, config: FinetuneConfig, accelerator: Accelerator
 ) -> Callable[[int], list[dict[str, Tensor]]]:
     """From a step to this process's share of its batch, as arguments of `WeightedLoss`."""
     lengths, per_epoch = lengths_of(rows), config.steps_per_epoch(len(rows))
+    most = longest_row(model)
     processes = accelerator.num_processes
     parts = processes * config.micro_batches
 
@@ -173,7 +175,7 @@ def batch_maker(
 
     def batch_of_step(step: int) -> list[dict[str, Tensor]]:
         epoch, number = divmod(step, per_epoch)
-        whole = make_batch(rows, epoch_batches(epoch)[number], model_config, task.columns)
+        whole = make_batch(rows, epoch_batches(epoch)[number], model.config, task.columns, most)
         first = accelerator.process_index * config.micro_batches
         return [share(whole, first + m) for m in range(config.micro_batches)]
 

@@ -21,6 +21,7 @@ from course_lib.task_rows import (
     column,
     count_answers,
     lengths_of,
+    longest_row,
     make_batch,
     task_of,
 )
@@ -76,7 +77,7 @@ def read(
     order, found, losses = np.argsort(lengths, kind="stable"), [], []
     model.eval()
     for indices in np.split(order, range(batch_size, len(order), batch_size))[rank::processes]:
-        batch = make_batch(rows, indices, model.config, columns)
+        batch = make_batch(rows, indices, model.config, columns, longest_row(model))
         inputs = {name: x.to(device) for name, x in batch.items()}
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             loss, scores = loss_and_scores(model, inputs)

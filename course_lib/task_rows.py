@@ -74,12 +74,15 @@ def batches_of_epoch(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def make_batch(rows: Dataset, indices, config, columns: tuple[str, ...] = ()) -> dict[str, Tensor]:
+def make_batch(
+    rows: Dataset, indices, config, columns: tuple[str, ...] = (), most: int | None = None
+) -> dict[str, Tensor]:
     """Rows as arguments of the model (B, T), padded to the longest, rounded up to a multiple of 8
-    (which processors like). `columns` of answers become tensors too, with -100 at padding."""
+    (which processors like), as far as `most` or the position table allow. `columns` of answers
+    become tensors too, with -100 at padding."""
     batch = pad_rows(rows, indices, config.pad_token_id)
     length = batch["input_ids"].shape[1]
-    room = min(-length % 8, config.max_positions - length)
+    room = min(-length % 8, (most or config.max_positions) - length)
     for name in batch:
         batch[name] = F.pad(batch[name], (0, room),
                             value=config.pad_token_id if name == "input_ids" else 0)
@@ -140,8 +143,7 @@ def checked(rows: Dataset, model: nn.Module, what: str, answers: bool = True) ->
 
 def check_ids(rows: Dataset, model: nn.Module, what: str) -> None:
     """Every row has tokens, not too many, all of them in the vocabulary, and no padding."""
-    lengths, config = lengths_of(rows), model.config
-    longest = model.bert.embeddings.longest if hasattr(model, "bert") else config.max_positions
+    lengths, config, longest = lengths_of(rows), model.config, longest_row(model)
     if lengths.min() == 0:
         raise ValueError(f"{what} row {lengths.argmin()} has no tokens: leave it out, or encode "
                          "the empty text with its special tokens.")
@@ -159,6 +161,11 @@ def check_ids(rows: Dataset, model: nn.Module, what: str) -> None:
             pc.list_flatten(column(rows, "attention_mask"))).as_py():
         raise ValueError(f"the {what} rows are padded already (a 0 in attention_mask): encode "
                          "without padding; each batch is padded to its own longest row.")
+
+
+def longest_row(model: nn.Module) -> int:
+    """Tokens that the model can read; RoBERTa's are fewer than its table has positions."""
+    return model.bert.embeddings.longest if hasattr(model, "bert") else model.config.max_positions
 
 
 def check_labels(rows: Dataset, task: Task, what: str) -> Dataset:

@@ -27,6 +27,7 @@ from course_lib.finetuning import (
     predict,
 )
 from course_lib.predicting import best_span
+from course_lib.roberta import RobertaForSequenceClassification
 from course_lib.task_rows import batches_of_epoch, make_batch
 from course_lib.training import History, TrainConfig
 
@@ -378,6 +379,17 @@ def test_wrong_rows_are_named(task, columns, words):
         finetune(tiny_tune.model(task), rows, tiny_tune.config(), monitor=False)
     with pytest.raises(ValueError, match="held-out.*" + words.split(r"\.")[0]):
         finetune(tiny_tune.model(task), tiny_tune.rows(task), held_out=rows, monitor=False)
+
+
+def test_roberta_reads_fewer_tokens_than_its_table_has_positions():
+    """Its positions count from pad_token_id + 1."""
+    model = RobertaForSequenceClassification(tiny_tune.SHAPE.replace(pad_token_id=1), 3)
+    rows = tiny_tune.rows(number=4)
+    longest = rows.map(lambda row: {"input_ids": (row["input_ids"] * 30)[:30]})
+    finetune(model, longest, tiny_tune.config(epochs=1), monitor=False)
+    too_long = rows.map(lambda row: {"input_ids": (row["input_ids"] * 30)[:31]})
+    with pytest.raises(ValueError, match="row 0 has 31 tokens; the model reads at most 30"):
+        finetune(model, too_long, monitor=False)
 
 
 def test_other_misuse_is_named():
