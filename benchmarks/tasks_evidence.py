@@ -68,9 +68,9 @@ class Size:
 
 SIZES = {
     "sst2": Size(20_000, 1_000, None, 64, "head", 2, FinetuneConfig(
-        epochs=1, learning_rate=1e-4, batch_size=32, looks=2)),
+        epochs=1, learning_rate=2e-4, layer_decay=0.85, batch_size=32, looks=2)),
     "imdb": Size(5_000, 500, 2_000, 256, "head+tail", 2, FinetuneConfig(
-        epochs=1, learning_rate=1e-4, batch_size=16)),
+        epochs=1, learning_rate=2e-4, layer_decay=0.85, batch_size=16)),
 }  # fmt: skip
 if SMOKE:
     SIZES = {name: Size(64, 20, 40, 32, size.keep, 2, FinetuneConfig(epochs=1, batch_size=16))
