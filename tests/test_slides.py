@@ -1,21 +1,28 @@
 """The decks hold what the lectures show, in the lectures' order, and need nothing from outside."""
 
+import base64
+import io
 import re
+import textwrap
 from html import unescape
 
 import nbformat
 import pytest
+from matplotlib import pyplot as plt
+from PIL import Image
 
-from course_lib import facts
+from course_lib import facts, plots
 from tools import build_slides
 from tools.notebook_files import NOTEBOOKS
-from tools.slides import automatic, lessons, outline, page, render
+from tools.slides import automatic, captions, lessons, outline, page, render
 
 NUMBERED = {  # the lectures whose figures and tables are numbered, and the decks that show them
     "lecture-000": "000",
     "lecture-001": "001",
     "talk-003": "003",
 }
+LONG = "Three seeds (thin) and their mean. Left: as published; right: what was run here. " * 4
+LONG = LONG.strip()
 
 
 @pytest.fixture(scope="module")
@@ -249,3 +256,52 @@ def test_building_reads_saved_lessons_only(tmp_path):
         "index.html", "lecture-000.html", "05_bert.html",
     }  # fmt: skip
     assert NOTEBOOKS.is_dir()
+
+
+def drawn_with(caption, label="step"):
+    """A picture as lessons save it: (PNG as base64, its alternative text)."""
+    plots.use_style()
+    figure, axes = plt.subplots(figsize=(9, 4))
+    axes.plot([0, 1], [0, 1])
+    axes.set_xlabel(label)
+    plots.caption(figure, caption)
+    png, about = plots.style.png_with_alt(figure)
+    plt.close(figure)
+    return png, about["alt"]
+
+
+def height(png):
+    return Image.open(io.BytesIO(base64.b64decode(png))).height
+
+
+@pytest.mark.parametrize("caption", ["Short.", "One line, of some length, (with signs).", LONG])
+def test_a_caption_leaves_its_picture_and_becomes_text(caption):
+    png, alt = drawn_with(caption)
+    cut, found = captions.cut(png, alt)
+    lines = textwrap.wrap(caption, 9 * 13)
+    assert found == caption
+    assert 0 <= height(png) - height(cut) - captions.PITCH * len(lines) < 16
+    block = render.picture("image/png", png, alt)
+    assert f'<p class="caption">{caption}</p>' in block and cut in block
+
+
+def test_a_picture_without_its_caption_stays_as_it_is():
+    png, _ = drawn_with("")
+    assert captions.cut(png, LONG) == (png, "")
+    png, _ = drawn_with("These words stand in the picture.")
+    assert captions.cut(png, "But its alternative text has quite other words.") == (png, "")
+    assert captions.cut(png, "Figure: step") == (png, "")
+
+
+def test_captions_of_the_lessons_are_found():
+    found = [
+        captions.cut("".join(output["data"]["image/png"]).replace("\n", ""), alt)[1] == alt
+        for lesson in lessons.Lessons().all
+        for cell in lesson.cells
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+        and not (alt := output["metadata"].get("image/png", {}).get("alt", "Figure")).startswith(
+            ("Figure", "Loss while training")
+        )
+    ]
+    assert len(found) > 50 and sum(found) / len(found) > 0.95

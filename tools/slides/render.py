@@ -9,6 +9,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from . import captions
 from .lessons import Cell, text_of
 
 STYLE = "default"
@@ -121,13 +122,20 @@ def one_output(output, rows=None) -> str:
     for kind in ("image/png", "image/jpeg"):
         if kind in data:
             image = text_of(data[kind]).replace("\n", "")
-            alt = escape(alternative or "Figure", quote=True)
-            shape = " tall" if kind == "image/png" and is_tall(image) else ""
-            return (
-                f'<div class="block picture{shape}">'
-                f'<img alt="{alt}" src="data:{kind};base64,{image}"></div>'
-            )
+            return picture(kind, image, alternative)
     return plain(text_of(data["text/plain"])) if "text/plain" in data else ""
+
+
+def picture(kind: str, image: str, alternative: str) -> str:
+    """A picture, with its caption as text below it (beside it, if it is tall)."""
+    png = kind == "image/png"
+    image, caption = captions.cut(image, alternative) if png else (image, "")
+    below = f'<p class="caption">{escape(caption)}</p>' if caption else ""
+    alt = escape(alternative or "Figure", quote=True)
+    return (
+        f'<div class="block picture{" tall" if png and is_tall(image) else ""}">'
+        f'<img alt="{alt}" src="data:{kind};base64,{image}">{below}</div>'
+    )
 
 
 def is_tall(png: str) -> bool:
