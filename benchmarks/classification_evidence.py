@@ -3,15 +3,13 @@
     python -m benchmarks.classification_evidence words     # counting words: three real sets
     python -m benchmarks.classification_evidence frozen    # SST-2: probes of frozen encoders
     python -m benchmarks.classification_evidence reviews   # IMDB: which part of a long review
-    python -m benchmarks.classification_evidence tuned     # SST-2 from few labels, fine-tuned
-    python -m benchmarks.classification_evidence lstm      # the network of the article, on IMDB
 
 Writes the records 12-words and so on (`benchmarks.records`), on one thread. They need the real sets
-(COURSE_DATA, or the hub), and all but `words` and `lstm` the extra `pretrained`.
+(COURSE_DATA, or the hub), and all but `words` the extra `pretrained`. Arrays that are made on the
+way are kept in runs/, so that a run which was cut off goes on.
 """
 
 import sys
-from dataclasses import asdict, replace
 from functools import cache
 
 import numpy as np
@@ -21,15 +19,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence
 
 from benchmarks import records
 from course_lib import data, pretrained
-from course_lib.bert import BertForSequenceClassification, BertModel, TaskOutput
-from course_lib.config import ModelConfig
-from course_lib.finetuning import FinetuneConfig, finetune, predict
-from course_lib.heads import mean_loss
+from course_lib.bert import BertModel
 from course_lib.hub_files import packaged_encoder
 from course_lib.task_rows import make_batch
 from course_lib.tasks.measures import f1
@@ -128,48 +121,6 @@ def words_run(arm: str, seed: int) -> dict:
 
 WORDS = ("sst2, 0, 1", "sst2, 0, 2", "sst2, 4000, 2", "chnsenticorp, 0, 1",
          "chnsenticorp, 0, 2", "imdb, 5000, 2", "imdb, 0, 1", "imdb, 0, 2")  # fmt: skip
-
-# --- lstm: the network that the article builds ----------------------------------------------------
-
-
-class BiLSTM(nn.Module):
-    """Embedding, one LSTM in each direction, and a score for each class."""
-
-    def __init__(self, config: ModelConfig, classes: int = 2):
-        super().__init__()
-        self.config = config
-        self.table = nn.Embedding(config.vocab_size, config.hidden_size, config.pad_token_id)
-        self.lstm = nn.LSTM(config.hidden_size, config.hidden_size, batch_first=True,
-                            bidirectional=True)  # fmt: skip
-        self.classifier = nn.Module()  # where `task_of` looks for the head
-        self.classifier.dense = nn.Linear(2 * config.hidden_size, classes)
-
-    def forward(self, input_ids, attention_mask=None, labels=None, token_type_ids=None):
-        lengths = (input_ids != self.config.pad_token_id).sum(1).cpu()
-        packed = pack_padded_sequence(self.table(input_ids), lengths, True, enforce_sorted=False)
-        _, (last, _) = self.lstm(packed)  # (2, B, D): forward at its end, backward at its start
-        logits = self.classifier.dense(torch.cat([last[0], last[1]], -1))
-        return TaskOutput(None if labels is None else mean_loss(logits, labels), logits)
-
-
-TUNE_LSTM = FinetuneConfig(epochs=4, batch_size=32, learning_rate=1e-3, precision="fp32")
-LABELED, TOKENS = records.times(2000), 128
-
-
-def lstm_run(arm: str, seed: int) -> dict:
-    """arm: "head" or "tail", the part of the review that is read."""
-    tokenizer = pretrained.load_tokenizer(pretrained.shipped())
-    train, held, test = (encode_texts(rows, tokenizer, max_length=TOKENS, keep=arm) for rows in (
-        draw(imdb()["train"], LABELED, seed), draw(imdb()["validation"], 200, seed),
-        draw(imdb()["test"], 1000, 0)))  # fmt: skip
-    torch.manual_seed(seed)
-    model = BiLSTM(ModelConfig(vocab_size=tokenizer.vocab_size, hidden_size=128, num_heads=2))
-    history = finetune(model, train, replace(TUNE_LSTM, seed=seed), held_out=held, monitor=False)
-    said = predict(model, test).values.tolist()
-    return figures(said, test["labels"][:]) | {
-        "validation": [round(look["accuracy"], 4) for look in history.evaluations],
-        "parameters": sum(p.numel() for p in model.parameters())}  # fmt: skip
-
 
 # --- frozen: what an encoder knows that is not fine-tuned -----------------------------------------
 
@@ -293,7 +244,17 @@ def by_layer(arm: str, some: np.ndarray, labels: dict) -> list[float]:
 
 # --- reviews: which part of a long review is enough -----------------------------------------------
 
+TOKENS = 128
 LEARNED, JUDGED, MOST = records.times(240), records.times(240), 4
+
+
+def last_layer(name: str, model: BertModel, rows: Dataset) -> np.ndarray:
+    """The mean vectors of the last layer (N, D), 100 rows at a time: a short call gets further."""
+    parts = [rows.select(range(start, min(start + 100, len(rows))))
+             for start in range(0, len(rows), 100)]  # fmt: skip
+    return np.concatenate([
+        kept(f"{name}-{n}", lambda part=part: means_of_layers(model, part)[:, -1])
+        for n, part in enumerate(parts)])  # fmt: skip
 
 
 @cache
@@ -305,16 +266,14 @@ def review_vectors() -> dict[str, dict]:
     for name, number in (("train", LEARNED), ("test", JUDGED)):
         rows = draw(imdb()[name], number, 7)
         pieces = chunk_texts(rows, tokenizer, max_length=TOKENS, most=MOST)
-        of, read = np.array(pieces["document"][:]), kept(
-            f"12-reviews-{name}", lambda pieces=pieces: means_of_layers(model, pieces)[:, -1])
+        of, read = np.array(pieces["document"][:]), last_layer(f"12-{name}-pieces", model, pieces)
         whole = encode_texts(rows, tokenizer, max_length=None)
         found[name] = {
             "labels": np.array(rows["label"][:]), "head": read[np.unique(of, True)[1]],
             "tokens": [len(ids) - 2 for ids in whole["input_ids"]],
             "all pieces": np.stack([read[of == n].mean(0) for n in range(len(rows))]),
-            **{keep: kept(f"12-reviews-{name}-{keep}", lambda rows=rows, keep=keep: means_of_layers(
-                model, encode_texts(rows, tokenizer, max_length=TOKENS, keep=keep))[:, -1])
-               for keep in ("tail", "head+tail")}}  # fmt: skip
+            **{keep: last_layer(f"12-{name}-{keep}", model, encode_texts(
+                rows, tokenizer, max_length=TOKENS, keep=keep)) for keep in ("tail", "head+tail")}}
         print(f"{name}: {len(pieces)} pieces of {number} reviews", flush=True)
     return found
 
@@ -328,31 +287,6 @@ def reviews_run(arm: str, seed: int) -> dict:
                                             "tokens": test["tokens"]}  # fmt: skip
 
 
-# --- tuned: few labels, the whole encoder fine-tuned ----------------------------------------------
-
-TUNED = 256  # labels
-TUNE = FinetuneConfig(epochs=4, batch_size=16, learning_rate=1e-4)
-
-
-def tuned_run(arm: str, seed: int) -> dict:
-    """arm: "pre-trained" or "from scratch"."""
-    tokenizer = pretrained.load_tokenizer(packaged_encoder())
-    torch.manual_seed(seed)
-    model = pretrained.load(packaged_encoder(), BertForSequenceClassification, strict_heads=False,
-                            num_labels=2)  # fmt: skip
-    if arm == "from scratch":
-        model = BertForSequenceClassification(model.config, 2)
-    order = np.random.default_rng(seed).permutation(POOL)[:TUNED]
-    rows = {name: encode_texts(given, tokenizer, max_length=64)
-            for name, given in sentences().items()}  # fmt: skip
-    finetune(model, rows["train"].select(order), replace(TUNE, seed=seed), monitor=False)
-    logits = torch.stack(predict(model, rows["test"]).scores)
-    return figures(logits.argmax(1), rows["test"]["labels"][:]) | {
-        "logits": [[round(float(x), 3) for x in row] for row in logits],
-        **{name: figures(predict(model, rows[name]).values, rows[name]["labels"][:])
-           for name in ("with typos", "plain", "with not")}}  # fmt: skip
-
-
 # --- the records ----------------------------------------------------------------------------------
 
 PARTS = {
@@ -361,17 +295,11 @@ PARTS = {
                {"labels": SIZES, "probed": PROBED}),
     "reviews": (reviews_run, ("head", "tail", "head+tail", "all pieces"),
                 {"reviews": [LEARNED, JUDGED], "tokens": TOKENS, "pieces": MOST}),
-    "tuned": (tuned_run, ("pre-trained", "from scratch"),
-              {"train": asdict(TUNE), "labels": TUNED}),
-    "lstm": (lstm_run, ("head",), {"train": asdict(TUNE_LSTM), "labeled": LABELED,
-                                   "tokens": TOKENS}),
 }  # fmt: skip
 WHAT = {
     "words": "TF-IDF of words (characters for Chinese) and logistic regression",
     "frozen": "SST-2, linear probes on frozen encoders: labels, layers, typos, negation",
     "reviews": "IMDB, linear probes on the frozen published encoder: which part is read",
-    "tuned": "SST-2, few labels: the published encoder fine-tuned, and from random weights",
-    "lstm": "IMDB: embedding and BiLSTM, from random weights",
 }
 ONCE = tuple(arm for arm in WORDS if ", 0, " in arm)  # all rows: nothing is drawn
 

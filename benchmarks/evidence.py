@@ -44,6 +44,8 @@ SCRIPTS = (
     Script("electra_evidence", {
         "10-arms": "arms", "10-compute": "compute", "10-genres": "genres"}, ("cpu",)),
     Script("family_evidence", {"11-family": ""}, ("cpu",)),
+    Script("classification_evidence", {
+        "12-words": "words", "12-frozen": "frozen", "12-reviews": "reviews"}, ("cpu",)),
     Script("family_real_text", {"11_real_text_small": "small"}, ("smoke", "gpu")),
     Script("family_real_text", {"11_real_text_large": "large"}, ("gpu",)),
 )  # fmt: skip
