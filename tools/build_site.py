@@ -4,6 +4,7 @@ From the saved notebooks; no code of a lesson runs. The site needs no server and
 """
 
 import io
+import re
 import shutil
 import sys
 import time
@@ -20,6 +21,7 @@ from tools.site.stage import stage  # noqa: E402
 from tools.slides import page  # noqa: E402
 
 BUILT = ROOT / "build" / "site"
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
 CONFIG = Path(__file__).resolve().parent / "site"
 
 
@@ -46,7 +48,7 @@ def build(out: Path = BUILT, root: Path = ROOT) -> str:
     for deck in decks:
         (out / "slides" / f"{deck.name}.html").write_text(page.page(deck), encoding="utf-8")
     ledger.write(claims, out / "ledger.json")
-    return complaints.getvalue().strip()
+    return COLORS.sub("", complaints.getvalue()).strip().replace(f"{work / 'source'}/", "")
 
 
 def main(out: Annotated[Path, typer.Option(help="Folder of the built pages.")] = BUILT):
@@ -57,7 +59,8 @@ def main(out: Annotated[Path, typer.Option(help="Folder of the built pages.")] =
     except build_slides.outline.OutlineError as error:
         raise SystemExit(str(error)) from None
     count = len(list(out.rglob("*.html")))
-    print(f"{count} pages in {time.perf_counter() - started:.0f} s: {out / 'index.html'}")
+    place = build_slides.shown(out / "index.html")
+    print(f"{count} pages in {time.perf_counter() - started:.0f} s: {place}")
     if complaints:
         raise SystemExit(complaints)
 
