@@ -77,7 +77,8 @@ def test_items_come_in_the_order_of_the_lecture(decks, found, name, lecture):
 def test_what_is_listed_as_missing_is_what_no_lesson_draws(decks, found, name, lecture):
     """The list gets shorter by itself as lessons are written."""
     unwritten = [i["tag"] for i in items_of(lecture) if i["tag"] not in found.by_tag]
-    assert sorted(decks[name].missing) == sorted(unwritten)
+    missing = [item for item in decks[name].missing if not item[0].isdigit()]  # not 15:fig-bias
+    assert sorted(missing) == sorted(unwritten)
 
 
 def test_the_lectures_have_62_numbered_items_all_named_in_their_outlines():
@@ -175,6 +176,8 @@ def test_a_wrong_reference_names_its_line_and_the_nearest_cells(folder):
 def test_a_tag_that_is_no_item_is_an_error_and_an_unwritten_item_is_not(folder):
     deck = build(folder, "  - {title: A, show: fig:000-F2}\n", "  - {title: B, text: b}\n")
     assert deck.missing == ["fig:000-F2"]
+    later = build(folder, "  - {title: A, show: 14:fig-of-a-lesson-to-come}\n")
+    assert later.missing == ["14:fig-of-a-lesson-to-come"]
     assert [slide.title for slide in deck.slides] == ["X", "B"]
     with pytest.raises(outline.OutlineError, match="fig:000-F99"):
         build(folder, "  - {title: A, show: fig:000-F99}\n")
@@ -305,3 +308,9 @@ def test_captions_of_the_lessons_are_found():
         )
     ]
     assert len(found) > 50 and sum(found) / len(found) > 0.95
+
+
+def test_the_speaker_has_notes_for_every_slide_of_a_lecture(decks):
+    for name in NUMBERED:
+        for number, slide in enumerate(decks[name].slides, 1):
+            assert slide.notes, f"{name}, slide {number} ({slide.title}): no notes"

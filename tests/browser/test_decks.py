@@ -40,7 +40,8 @@ PROBLEMS = """() => {
             `outside: ${name(part)} to ${Math.round(box.right)}, ${Math.round(box.bottom)}`);
         if (part.tagName === 'PRE' && part.scrollWidth > part.clientWidth + 1)
             bad.push(`cut: ${name(part)}`);
-        if (part.tagName === 'IMG' && (!part.naturalWidth || box.height < 200))
+        if (part.tagName === 'IMG' && (!part.naturalWidth ||
+                box.height < (box.width > 1000 ? 100 : 200)))
             bad.push(`picture ${part.alt.slice(0, 40)}: ${Math.round(box.height)} high`);
         const own = [...part.childNodes].some(n => n.nodeType === 3 && n.data.trim());
         if (!own || part.closest('.source, .katex, caption')) continue;
@@ -63,6 +64,7 @@ ALL_PROBLEMS = f"""() => {{
 UNROLLED = """.reveal, .reveal .slides { position: static !important; overflow: visible !important;
     height: auto !important; transform: none !important; zoom: 1 !important; }
 html, body { overflow: visible !important; height: auto !important; }
+.reveal > :not(.slides, .slide-number) { display: none !important; }
 .reveal .slides section { display: block !important; position: relative !important;
     visibility: visible !important; opacity: 1 !important; transform: none !important; }
 .fragment { opacity: 1 !important; visibility: visible !important; }"""

@@ -10,7 +10,7 @@ from tools.notebook_files import NOTEBOOKS
 
 
 class MissingItem(Exception):
-    """A numbered figure or table of a lecture that no lesson draws yet."""
+    """A numbered figure or table that no lesson draws yet, or a cell of a lesson to come."""
 
 
 class NotRun(Exception):
@@ -86,14 +86,17 @@ class Lessons:
     def find(self, reference: str) -> list[Cell]:
         """The cells of an address (one) or a tag (one or more, in order).
 
-        Raises MissingItem for a numbered item that no lesson draws yet, and LookupError, which
-        names the nearest addresses, for everything else that is not there.
+        Raises MissingItem for a numbered item that no lesson draws yet and for a cell of a lesson
+        that is not written yet, and LookupError, which names the nearest addresses, for everything
+        else that is not there.
         """
         if reference in self.by_address:
             return [self.by_address[reference]]
         if reference in self.by_tag:
             return self.by_tag[reference]
-        if reference in self.items:
+        number = reference.partition(":")[0]
+        unwritten = number.isdigit() and number not in {lesson.number for lesson in self.all}
+        if reference in self.items or unwritten:
             raise MissingItem(reference)
         raise LookupError(f"no cell {reference!r}; {self.nearest(reference)}")
 

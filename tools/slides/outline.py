@@ -105,7 +105,7 @@ def _add(deck, path, entry, chapter, section, lessons):
             deck.slides.append(Slide(
                 title=entry.get("title", "") + of + (" (continued)" if page else ""),
                 blocks=blocks,
-                notes=entry.get("notes", "") if not page else "",
+                notes=entry.get("notes", ""),
                 kicker=" · ".join(filter(None, (_name(chapter, "chapter"),
                                                 _name(section, "section")))),
                 source=", ".join(f"lesson {c.lesson} · {c.id}" for c in cells),

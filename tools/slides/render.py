@@ -15,6 +15,7 @@ from .lessons import Cell, text_of
 STYLE = "default"
 CODE_SIZE, SMALLEST_CODE, FULL_SIZE_LETTERS = 23, 18.5, 80  # px, px, letters in a line
 ROW = re.compile(r"<tr\b.*?</tr>", re.S)
+SHORT_CELL = re.compile(r'<td style="([^"]*">[^<]{1,8}</td>)')
 LEXER = PythonLexer(stripnl=False)
 COMMENT_COLUMN = re.compile(r" {3,}(?=# )")
 FORMATTER = re.compile(r" *# (fmt: skip|noqa).*$")
@@ -158,6 +159,7 @@ def own_html(html: str, rows=None) -> str:
         return f'<div class="block view">{html}</div>'
     if rows is not None:
         html = some_rows(html, rows)
+    html = SHORT_CELL.sub(r'<td style="white-space:nowrap;\1', html)  # "+0.1 %" is not cut in two
     return f'<div class="block {"table" if "<table" in html else "box"}">{html}</div>'
 
 
