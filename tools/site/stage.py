@@ -56,7 +56,7 @@ def stage(folder: Path, decks: list[Deck], root: Path = ROOT) -> list[ledger.Ent
     claims = ledger.entries(root / "notebooks")
     pages = {
         **guide_pages(readme),
-        "index.md": front_page(readme, lessons(readme, root)),
+        "index.md": front_page(readme, lessons(readme, root), exercises(root)),
         "slides/index.md": decks_page(decks),
         "ledger.md": ledger_page(claims),
         "glossary.md": glossary_page(),
@@ -144,7 +144,12 @@ def lessons(readme: dict[str, str], root: Path) -> list[Lesson]:
     return found
 
 
-def front_page(readme: dict[str, str], every: list[Lesson]) -> str:
+def exercises(root: Path) -> list[str]:
+    """All exercises, also those whose lesson is not there yet."""
+    return [f"exercises/{p.stem}" for p in sorted((root / "exercises").glob("[0-9][0-9]_*.ipynb"))]
+
+
+def front_page(readme: dict[str, str], every: list[Lesson], practice: list[str]) -> str:
     """What the course is, and the way to each part of it."""
     rows = []
     for lesson in every:
@@ -156,7 +161,7 @@ def front_page(readme: dict[str, str], every: list[Lesson]) -> str:
     trees = [
         tree("Begin", ["start"]),
         tree("Lessons", [f"notebooks/{lesson.stem}" for lesson in every]),
-        tree("Exercises", [f"exercises/{lesson.stem}" for lesson in every if lesson.exercise]),
+        tree("Exercises", practice),
         tree("Look up", ["ledger", "glossary"]),
         tree("Teach", ["slides/index", "slides/presenting", "instructors", "solutions/README",
                        "graders", "solutions/GRADING", "CONTRIBUTING", "about"]),
