@@ -48,6 +48,10 @@ SCRIPTS = (
         "12-words": "words", "12-frozen": "frozen", "12-reviews": "reviews"}, ("cpu",)),
     Script("question_evidence", {"13-squad": "squad", "13-passages": "passages"}, ("cpu",)),
     Script("entities_evidence", {"14-tinyworld": "tinyworld", "14-wnut": "wnut"}, ("smoke", "cpu")),
+    Script("limits_evidence", {
+        f"15-{part}": part for part in (
+            "data", "writing", "bias", "secrets", "students", "segments", "pictures")},
+        ("smoke", "cpu")),
     Script("family_real_text", {"11_real_text_small": "small"}, ("smoke", "gpu")),
     Script("family_real_text", {"11_real_text_large": "large"}, ("gpu",)),
 )  # fmt: skip
