@@ -21,7 +21,6 @@ TABLE_ROWS = 8
 DETAILS = re.compile(r"<details[^>]*>\s*(?:<summary>(.*?)</summary>)?(.*?)</details>", re.S)
 SIGNPOSTS = ("**Exercise", "**Practice", "**Next")  # links to other notebooks
 DRAWINGS = ("fig-", "tab-", "claim")
-DEFINITION = re.compile(r"^(@|def |class )", re.M)
 HEADING = re.compile(r"^(#{1,4}) +(.*?)\s*\n*(?=\n|$)")
 
 
@@ -176,7 +175,8 @@ def _code(cell: Cell) -> list[Slide]:
     The lines that only draw a picture or fill a table are left to the notebook.
     """
     blocks = render.outputs(cell)
-    drawing = blocks and cell.id.startswith(DRAWINGS) and not DEFINITION.search(cell.source)
+    shown = any(tag.startswith("lib:") for tag in cell.tags)  # a definition that is taught
+    drawing = blocks and cell.id.startswith(DRAWINGS) and not shown
     pages = [] if drawing else [Slide("", [block]) for block in code_blocks(cell.source)]
     if drawing and any("block plain" not in block for block in blocks):
         blocks = [block for block in blocks if "block plain" not in block]

@@ -33,7 +33,7 @@ def cut(png: str, caption: str) -> tuple[str, str]:
         return png, ""
     rows = np.flatnonzero(np.asarray(image.convert("L"))[:top].min(1) < 250)
     kept, smaller = image.crop((0, 0, image.width, int(rows[-1]) + 6)), io.BytesIO()
-    kept.save(smaller, format="png", optimize=True)
+    kept.save(smaller, format="png")
     return base64.b64encode(smaller.getvalue()).decode("ascii"), caption
 
 
@@ -43,10 +43,12 @@ def _top(dark: np.ndarray, text: str) -> int | None:
     if not text or not dark.any():
         return None
     foot = int(np.flatnonzero(dark.any(1))[-1])
-    found = {tuple(textwrap.wrap(text, width)) for width in range(FEWEST, len(text) + FEWEST)}
-    for lines in sorted(found, key=len):
-        if len(lines) * PITCH > MOST * len(dark):
-            return None
+    likely, tried = dark.shape[1] / 80 * 13, set()  # letters in a line, as `plots.caption` counts
+    for width in sorted(range(FEWEST, len(text) + FEWEST), key=lambda n: abs(n - likely)):
+        lines = tuple(textwrap.wrap(text, width))
+        if lines in tried or len(lines) * PITCH > MOST * len(dark):
+            continue
+        tried.add(lines)
         top = _fits(dark, foot, lines)
         if top is not None:
             return top
