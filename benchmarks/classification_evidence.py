@@ -311,7 +311,7 @@ def main(part: str) -> None:
     run, arms, settings = PARTS[part]
     name = f"12-{part}"
     found = records.opened(name, f"lesson 12: {WHAT[part]}", f"classification_evidence {part}",
-                           **settings)  # fmt: skip
+                           settings=settings)  # fmt: skip
     records.run_missing(name, found, run, arms, once=ONCE)
 
 
