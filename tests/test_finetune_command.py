@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ import transformers
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from sklearn.metrics import accuracy_score
 
-from course_lib import pretrained, tinyworld
+from course_lib import finetuning, pretrained, tinyworld
 from course_lib.tasks import catalog, finetune_command, predict_command, starts
 from course_lib.tasks.finetune_command import Wish
 
@@ -118,43 +117,35 @@ def test_a_pretrained_model_goes_in_and_learns(tuned, tmp_path, capsys):
 
 # --- resume ---------------------------------------------------------------------------------------
 
-COMMAND = [sys.executable, "-m", "course_lib.cli", "finetune", "--task", "tinyworld/sentiment",
+COMMAND = ["-m", "course_lib.cli", "finetune", "--task", "tinyworld/sentiment",
            "--model", "scratch", "--rows", "400", "--test-rows", "20", "--max-length", "48",
            "--epochs", "3", "--batch-size", "8"]
 
 
-def start(out, *launch):
-    command = [*COMMAND, "--out", str(out)]
-    if launch:
-        command = [sys.executable, *launch, *command[1:]]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            env={**os.environ, "OMP_NUM_THREADS": "1"})
+class InterruptAt:
+    """A monitor that presses Ctrl-C when a step is done."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def update(self, history, total_steps, done=False):
+        if history.steps == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.mark.slow
-def test_stopped_and_given_again_it_ends_as_if_nothing_had_been(tmp_path):
+def test_stopped_and_given_again_it_ends_as_if_nothing_had_been(tmp_path, monkeypatch, capsys):
     """Ctrl-C keeps the model and does not look at the test rows; the same command goes on."""
-    stopped = start(tmp_path / "cut")
-    log, deadline = b"", time.monotonic() + 200
-    while b"epochs, batches" not in log and time.monotonic() < deadline:
-        log += stopped.stdout.readline()
-    time.sleep(3)
-    stopped.send_signal(signal.SIGINT)
-    rest, errors = stopped.communicate(timeout=200)
-    if stopped.returncode == 0:
-        pytest.skip("the run was over before it could be stopped")
-    assert stopped.returncode == 130, errors.decode()[-1000:]
-    assert b"the test rows were not looked at" in rest
+    with monkeypatch.context() as patch:
+        patch.setattr(finetuning, "Monitor", lambda title: InterruptAt(5))
+        with pytest.raises(SystemExit) as end:
+            run(tmp_path / "cut", options=dict(epochs=2))
+    assert end.value.code == 130
+    assert "the test rows were not looked at" in capsys.readouterr().out
     found = json.loads((tmp_path / "cut" / "metrics.json").read_text())
-    assert not found["finished"] and "test" not in found
-    for name in ("cut", "straight"):
-        again = start(tmp_path / name)
-        _, errors = again.communicate(timeout=300)
-        assert again.returncode == 0, errors.decode()[-1000:]
-    one, other = (json.loads((tmp_path / name / "metrics.json").read_text())
-                  for name in ("cut", "straight"))
+    assert not found["finished"] and "test" not in found and len(found["loss"]) == 6
+    assert (tmp_path / "cut" / "model" / "model.safetensors").exists()
+    one, other = (run(tmp_path / name, options=dict(epochs=2)) for name in ("cut", "straight"))
     assert one["loss"] == other["loss"] and one["test"] == other["test"]
-    assert len(one["loss"]) > len(found["loss"])
     weights = [pretrained.read_weights(tmp_path / name / "model") for name in ("cut", "straight")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
@@ -163,10 +154,11 @@ def test_stopped_and_given_again_it_ends_as_if_nothing_had_been(tmp_path):
 def test_two_processes(tmp_path):
     launch = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu",
               "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
-    process = start(tmp_path, *launch)
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors.decode()[-2000:]
-    assert output.count(b"test accuracy") == 1
+    done = subprocess.run([sys.executable, *launch, *COMMAND, "--out", str(tmp_path)],
+                          capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("test accuracy") == 1
     assert len(table(tmp_path / "predictions.csv")) == 20
 
 
