@@ -19,6 +19,7 @@ SHORT_CELL = re.compile(r'<td style="([^"]*">[^<]{1,8}</td>)')
 LEXER = PythonLexer(stripnl=False)
 COMMENT_COLUMN = re.compile(r" {3,}(?=# )")
 FORMATTER = re.compile(r" *# (fmt: skip|noqa).*$")
+ENLARGED = 1.9  # times its own size, at most: letters of 12 px are large then, and not yet blurred
 TALL = 1.45  # width / height below which a picture stands beside its title, not under it
 
 
@@ -133,16 +134,22 @@ def picture(kind: str, image: str, alternative: str) -> str:
     image, caption = captions.cut(image, alternative) if png else (image, "")
     below = f'<p class="caption">{escape(caption)}</p>' if caption else ""
     alt = escape(alternative or "Figure", quote=True)
+    most = f' style="max-width:{ENLARGED * size_of(image)[0]:.0f}px"' if png else ""
     return (
         f'<div class="block picture{" tall" if png and is_tall(image) else ""}">'
-        f'<img alt="{alt}" src="data:{kind};base64,{image}">{below}</div>'
+        f'<img alt="{alt}"{most} src="data:{kind};base64,{image}">{below}</div>'
     )
 
 
-def is_tall(png: str) -> bool:
-    """Is the picture too high for its width to lie well under a title? From the file's header."""
+def size_of(png: str) -> tuple[int, int]:
+    """Width and height in pixels, from the file's header."""
     header = base64.b64decode(png[:32])
-    width, height = (int.from_bytes(header[at : at + 4], "big") for at in (16, 20))
+    return int.from_bytes(header[16:20], "big"), int.from_bytes(header[20:24], "big")
+
+
+def is_tall(png: str) -> bool:
+    """Is the picture too high for its width to lie well under a title?"""
+    width, height = size_of(png)
     return width / height < TALL
 
 
