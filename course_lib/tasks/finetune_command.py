@@ -196,8 +196,8 @@ def introduction(ready: Prepared, config: FinetuneConfig) -> str:
     return "\n".join([
         f"{ready.task.name}: {ready.parts.note}",
         f"model: {ready.what}, {parameters:,} parameters",
-        f"{config.epochs} epoch{'s' * (config.epochs > 1)}, batches of {config.batch_size}, rate {config.learning_rate:.1e}; "
-        f"texts of more than {ready.max_length} tokens are {cut}",
+        f"{config.epochs} epoch{'s' * (config.epochs > 1)}, batches of {config.batch_size}, "
+        f"rate {config.learning_rate:.1e}; texts of more than {ready.max_length} tokens are {cut}",
     ])
 
 
