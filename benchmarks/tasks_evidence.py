@@ -18,7 +18,7 @@ and of a fine-tuned one also
     loss                        of training, the mean of 20 steps each
     confidence                  of each test row, as trained
     temperature, ece            fitted on the rows put aside; [as trained, with the temperature]
-    cpu_seconds, seconds        of training: this process's, and on the wall (a busy machine's)
+    seconds, tokens             of training, on the wall; positions read
     mcnemar                     [rows that it alone has right, that word counts alone have, p]
 
 The classifier reads the mean of the tokens' vectors, with which this encoder was trained to compare
@@ -27,7 +27,6 @@ they are: a third less to compute.
 """
 
 import sys
-import time
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -152,11 +151,9 @@ def tuned(task: str, parts: catalog.Parts, labels: np.ndarray, seed: int) -> dic
     model = pretrained.load(packaged_encoder(), MeanOfTokens, strict_heads=False, num_labels=2)
     freeze(model, size.frozen)
     settings = FinetuneConfig(**asdict(size.tuning) | {"seed": seed})
-    started = time.process_time()
     history = finetune(model, train, settings, held_out=aside, out=out)
     if history.stopped_early:
         raise SystemExit("stopped; the same command goes on from here")
-    seconds = time.process_time() - started
     scores = predict(model, test).scores
     temperature = measures.fit_temperature(predict(model, aside).scores, aside["labels"][:])
     before, after = (measures.temper(scores, t) for t in (1.0, temperature))
@@ -166,7 +163,7 @@ def tuned(task: str, parts: catalog.Parts, labels: np.ndarray, seed: int) -> dic
         "confidence": [round(float(p), 3) for p in before.max(1)],
         "temperature": round(temperature, 3),
         "ece": [round(measures.expected_calibration_error(p, labels), 4) for p in (before, after)],
-        "cpu_seconds": round(seconds), "seconds": round(history.seconds), "tokens": history.tokens,
+        "seconds": round(history.seconds), "tokens": history.tokens,
     }  # fmt: skip
     records.forget(out)
     return found
