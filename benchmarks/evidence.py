@@ -47,7 +47,9 @@ SCRIPTS = (
     Script("classification_evidence", {
         "12-words": "words", "12-frozen": "frozen", "12-reviews": "reviews"}, ("cpu",)),
     Script("question_evidence", {"13-squad": "squad", "13-passages": "passages"}, ("cpu",)),
-    Script("entities_evidence", {"14-tinyworld": "tinyworld", "14-wnut": "wnut"}, ("smoke", "cpu")),
+    Script("entities_evidence", {
+        "14-tinyworld": "tinyworld", "14-wnut": "wnut", "14-tuned": "tuned"}, ("smoke", "cpu")),
+    Script("uses_evidence", {"14-uses": "uses"}, ("smoke", "cpu")),
     Script("limits_evidence", {
         f"15-{part}": part for part in (
             "data", "writing", "bias", "secrets", "students", "segments", "pictures")},
