@@ -56,7 +56,7 @@ SCRIPTS = (
         ("smoke", "cpu")),
     Script("family_real_text", {"11_real_text_small": "small"}, ("smoke", "gpu")),
     Script("family_real_text", {"11_real_text_large": "large"}, ("gpu",)),
-    Script("tasks_evidence", {"12-sst2": "sst2"}),
+    Script("tasks_evidence", {"12-sst2": "sst2", "12-imdb": "imdb"}),
 )  # fmt: skip
 
 
