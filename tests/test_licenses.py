@@ -44,7 +44,8 @@ def test_no_file_of_others_lies_elsewhere(root):
         pytest.skip("not a git checkout: the project's own files cannot be told from others")
     found = [name for name in listed.stdout.splitlines() if OTHERS.search(name)]
     assert len(found) > 10
-    assert [name for name in found if not name.startswith(tuple(PARTS))] == []
+    ours = "notebooks/records/"  # small weights trained on the generated language
+    assert [name for name in found if not name.startswith((*PARTS, ours))] == []
 
 
 def test_license_texts_lie_beside_the_files(root, project):

@@ -88,7 +88,7 @@ def test_a_tagger_learns_and_gives_the_same_again():
     answers = []
     for _ in range(2):
         torch.manual_seed(1)
-        tagger = FeatureTagger(4, 16, 3, slice(0, 1))
+        tagger = FeatureTagger(4, 16, 3, slice(0, 1), lstm_size=16)
         losses = fit(tagger, features, labels, epochs=60, learning_rate=0.05)
         answers.append(torch.cat(tag(tagger, features, batch_size=7)))
     right = (answers[0] == torch.cat(labels)).float().mean()
