@@ -30,8 +30,12 @@ MODELS = {
 def keras_twins():
     """The module, or a skip; not imported before a test asks, as TensorFlow takes its seconds."""
     pytest.importorskip("tensorflow", reason=f"TensorFlow is not installed: {INSTALL}")
+    from absl import logging
+
     from course_lib import keras_twins
 
+    # When logging is set up anew, absl closes the stream it found at its import: pytest's own.
+    logging.get_absl_handler().python_handler.stream = sys.__stderr__
     return keras_twins
 
 
