@@ -123,7 +123,8 @@ def windows(lengths: Sequence[int], room: int) -> Iterator[Window]:
             yield Window(start, end, first, end)
             return
         following = end
-        while following > start + 1 and sum(lengths[following - 1 : end]) <= room // 4:
+        while (following > start + 1 and sum(lengths[following - 1 : end]) <= room // 4
+               and sum(lengths[following - 1 : end + 1]) <= room):  # the next word must fit, too
             following -= 1
         last = max(first, (following + end + 1) // 2)
         yield Window(start, end, first, last)
